@@ -1,0 +1,90 @@
+"""Fixtures: nodes and watchers, each in a folder of its own, stopped when the test ends.
+
+The node is $BITCOIND, or what contrib/bitcoin-node finds; the watcher is $RESERVEWATCH, or
+build/reservewatch. After a failure the ends of their logs are shown.
+"""
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from node import BitcoinNode  # noqa: E402
+from watcher import Watcher  # noqa: E402
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+# What a test started: things with kill(), log_tail() and a folder.
+STARTED = pytest.StashKey()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = (yield).get_result()
+    if report.when == 'call':
+        item.failed = report.failed
+        if report.failed:
+            for thing in item.stash.get(STARTED, []):
+                report.sections.append((f'log of {thing.folder}', thing.log_tail()))
+
+
+@pytest.fixture(scope='session')
+def bitcoind():
+    program = os.environ.get('BITCOIND')
+    if not program:
+        found = subprocess.run([os.path.join(ROOT, 'contrib', 'bitcoin-node')], stdin=subprocess.DEVNULL,
+                               capture_output=True, text=True, check=False)
+        if found.returncode != 0:
+            pytest.fail(f'no Bitcoin node: {found.stderr}')
+        program = os.path.join(found.stdout.strip(), 'bitcoind')
+    return program
+
+
+@pytest.fixture(scope='session')
+def reservewatch():
+    program = os.environ.get('RESERVEWATCH', os.path.join(ROOT, 'build', 'reservewatch'))
+    if not os.access(program, os.X_OK):
+        pytest.fail(f'{program} is not there: build it with ninja -C build')
+    return program
+
+
+@pytest.fixture
+def started(request):
+    things = []
+    request.node.stash[STARTED] = things
+    yield things
+    for thing in reversed(things):
+        thing.kill()
+        # A passed test's data would only fill the disk.
+        if not getattr(request.node, 'failed', True):
+            shutil.rmtree(thing.folder, ignore_errors=True)
+
+
+@pytest.fixture
+def make_node(bitcoind, tmp_path, started):
+    """make_node(option...) starts another regtest node."""
+    def make(*options):
+        node = BitcoinNode(bitcoind, tmp_path / f'node{len(started)}', *options)
+        started.append(node)
+        return node.start()
+    return make
+
+
+@pytest.fixture
+def node(make_node):
+    """A regtest node with nothing but the genesis block."""
+    return make_node()
+
+
+@pytest.fixture
+def make_watcher(reservewatch, tmp_path, started):
+    """make_watcher(connect=[...], lists=..., feeds=..., option=value) prepares a watcher; the
+    caller starts it."""
+    def make(**configuration):
+        watcher = Watcher(reservewatch, tmp_path / f'watcher{len(started)}', **configuration)
+        started.append(watcher)
+        return watcher
+    return make

@@ -1,0 +1,289 @@
+/* The light client's core: peers' protocol, header sync, filter headers, scanning, all as
+ * one pure state machine. It is given the time and an input, and appends effects; the
+ * shell performs them and feeds the results back as inputs. It does no I/O, reads no
+ * clock, calls nobody back and logs nothing.
+ *
+ * The way of the data: headers -> header tree -> filter headers -> filters, matched by
+ * workers -> blocks that matter, checked by workers -> batches for the ledger, in height
+ * order. From being synced on, every block is fetched whole.
+ *
+ * Each effect that wants an answer carries a ticket; the answer brings it back. Tickets
+ * may be answered in any order, but effects for the store (LOAD_ROWS, STORE_*, APPLY,
+ * UNSTAGE) must be performed in the order given. */
+#ifndef SPV_CORE_H
+#define SPV_CORE_H
+
+#include "base/log.h"
+#include "base/time.h"
+#include "spv/block.h"
+#include "spv/chain_row.h"
+#include "spv/cohort.h"
+#include "spv/header_tree.h"
+#include "spv/message.h"
+
+#define PEER_ADDRESS_MAX 272
+
+struct spv;
+
+struct spv_now {
+    struct mono_time mono;
+    struct wall_time wall;
+};
+
+/* ---- making one ---- */
+
+/* A peer from the configuration's connect=. */
+struct spv_address {
+    char text[PEER_ADDRESS_MAX]; /* host:port or [IPv6]:port */
+    bool trusted;                /* one's own node */
+};
+
+struct spv_settings {
+    const struct network *network;
+    uint64_t seed; /* for choices that need no secrecy: the same seed, the same run */
+    uint64_t map_seed[2];              /* keys of hash tables: random */
+    const char *agent;                 /* "/reservewatch:0.1.0/" */
+    const struct spv_address *connect; /* copied */
+    size_t connect_count;
+    const struct checkpoint *checkpoints; /* from the configuration; copied */
+    size_t checkpoint_count;
+};
+
+/* What the store knows, for the start. All copied. */
+struct spv_start {
+    /* The newest stored headers: from a height divisible by RETARGET_INTERVAL that lies
+     * HEADER_WINDOW or more below the newest (or 0), to the newest. */
+    uint32_t root_height;
+    struct u256 root_work;
+    const struct chain_row *rows;
+    size_t row_count; /* at least 1 */
+    /* Hashes at heights divisible by RETARGET_INTERVAL below the root, from 0. */
+    const struct block_hash *sparse;
+    size_t sparse_count;
+    /* Hashes and filter headers at heights divisible by CFCHECKPT_INTERVAL, from 0, as
+     * far as filter headers are stored; and the newest stored filter header. */
+    const struct block_hash *checkpoint_hashes;
+    const struct filter_header *checkpoint_filter_headers;
+    size_t checkpoint_hash_count; /* covers every height below the root */
+    size_t checkpoint_filter_header_count;
+    uint32_t filter_header_count; /* rows stored; 0: not even genesis' */
+    struct filter_header last_filter_header;
+    struct cohort_table cohorts; /* copied */
+};
+
+struct spv *spv_new(const struct spv_settings *settings, const struct spv_start *start,
+                    struct spv_now now);
+void spv_free(struct spv *spv);
+
+/* ---- inputs ---- */
+
+enum spv_input_kind {
+    SPV_TICK,           /* the deadline (spv_deadline) has come */
+    SPV_PEER_CONNECTED, /* the transport to `peer` is up */
+    SPV_PEER_LOST,      /* it is down, or never came up; also after DROP */
+    SPV_MESSAGE,        /* a whole message; its checksum not yet checked */
+    SPV_ROWS,           /* answer to LOAD_ROWS */
+    SPV_STORED,         /* answer to STORE_HEADERS and STORE_FILTER_HEADERS */
+    SPV_MATCHED,        /* answer to MATCH */
+    SPV_CHECKED,        /* answer to CHECK */
+    SPV_APPLIED,        /* answer to APPLY */
+    SPV_COHORTS,        /* the watch lists were reloaded */
+};
+
+enum match_verdict {
+    MATCH_NONE,
+    MATCH_HIT,
+    MATCH_FALSE, /* malformed, or not the filter that the filter header commits to */
+};
+
+enum apply_verdict {
+    APPLY_OK,
+    APPLY_INVALID, /* the block at invalid_height contradicts the ledger */
+    APPLY_STALE,   /* the cohorts have changed meanwhile */
+};
+
+struct spv_input {
+    enum spv_input_kind kind;
+    uint32_t peer;
+    uint64_t ticket;
+    union {
+        struct {
+            struct frame frame;
+            struct bytes payload; /* valid during the call */
+        } message;
+        struct {
+            const struct chain_row *rows; /* valid during the call */
+            size_t count;
+        } rows;
+        struct {
+            enum match_verdict verdict;
+            uint8_t *filter; /* malloc'd: the filter back, for MATCH_HIT; else NULL */
+            size_t filter_len;
+        } matched;
+        struct {
+            enum block_verdict verdict;
+            bool
+                filter_false; /* the filter given lacks a script of the block's outputs */
+            struct block *block; /* owned by the core from now on; NULL unless valid */
+            const char *reason;  /* valid during the call; NULL when valid */
+        } checked;
+        struct {
+            enum apply_verdict verdict;
+            uint32_t invalid_height;
+            const char *reason;
+            const struct cohort_table *cohorts; /* now; copied */
+        } applied;
+        const struct cohort_table *cohorts; /* copied */
+    };
+};
+
+/* ---- effects ---- */
+
+enum spv_effect_kind {
+    SPV_DIAL, /* open a transport to `address`, as `peer` */
+    SPV_SEND, /* bytes to `peer` */
+    SPV_DROP, /* close the transport of `peer` once what was sent is out */
+    SPV_LOAD_ROWS,
+    SPV_STORE_HEADERS,        /* chain_rows_replace */
+    SPV_STORE_FILTER_HEADERS, /* chain_rows_add_filter_headers */
+    SPV_MATCH,                /* worker: verify and match one filter */
+    SPV_CHECK,                /* worker: block_parse, and the filter against the block */
+    SPV_APPLY,                /* ledger_apply */
+    SPV_UNSTAGE,              /* ledger_unstage */
+    SPV_NOTE,                 /* a line for the log */
+};
+
+struct spv_effect {
+    enum spv_effect_kind kind;
+    uint32_t peer;
+    uint64_t ticket;
+    union {
+        struct {
+            char address[PEER_ADDRESS_MAX];
+        } dial;
+        struct {
+            uint8_t *data; /* owned */
+            size_t len;
+        } send;
+        struct {
+            uint32_t from;
+            uint32_t count;
+        } load;
+        struct {
+            uint32_t from;
+            struct block_header *headers; /* owned */
+            size_t count;
+        } headers;
+        struct {
+            uint32_t from;
+            struct filter_header *headers; /* owned */
+            size_t count;
+        } filter_headers;
+        struct {
+            uint8_t *filter; /* owned */
+            size_t filter_len;
+            struct block_hash block;
+            struct filter_header previous, expected;
+            struct script_set *scripts; /* a reference, owned */
+        } match;
+        struct {
+            uint8_t *raw; /* owned */
+            size_t raw_len;
+            struct block_hash hash;
+            uint32_t height;
+            uint8_t *filter; /* owned; NULL when there is none */
+            size_t filter_len;
+        } check;
+        struct {
+            uint64_t epoch;
+            uint32_t cohort;
+            uint32_t base;
+            struct chain_row *rows; /* owned; without filter headers */
+            struct block **blocks;  /* owned, with what they point to */
+            size_t count;
+            bool reorganise;
+            bool commit;
+        } apply;
+        struct {
+            uint32_t cohort;
+        } unstage;
+        struct {
+            enum log_part part;
+            enum log_level level;
+            char *text; /* owned */
+        } note;
+    };
+};
+
+/* A list of effects in the order in which they are to be performed. Zero-initialised is
+ * empty. */
+struct spv_effects {
+    struct spv_effect *items;
+    size_t count;
+    size_t capacity;
+};
+
+/* Free what an effect owns: after performing it, where not handed on. */
+void spv_effect_release(struct spv_effect *effect);
+/* Release all and empty the list. */
+void spv_effects_clear(struct spv_effects *effects);
+
+/* Take one input; append effects. */
+void spv_step(struct spv *spv, struct spv_effects *effects, struct spv_now now,
+              const struct spv_input *input);
+/* When a SPV_TICK is wanted next at the latest. */
+struct mono_time spv_deadline(const struct spv *spv);
+
+/* ---- what is known now ---- */
+
+enum spv_phase { SPV_PHASE_HEADERS, SPV_PHASE_FILTERS, SPV_PHASE_SCAN, SPV_PHASE_SYNCED };
+const char *spv_phase_name(enum spv_phase phase);
+
+struct spv_summary {
+    enum spv_phase phase;
+    uint32_t header_height; /* of the best chain */
+    struct block_hash header_hash;
+    struct block_time header_time;
+    uint32_t filter_header_height;
+    uint32_t scan_height;     /* of cohort 0 */
+    uint32_t backfill_height; /* of the hindmost cohort; == scan_height without one */
+    uint32_t target_height;   /* the highest that a ready peer speaks of */
+    size_t peers_ready;
+};
+void spv_summary(const struct spv *spv, struct spv_summary *out, struct spv_now now);
+
+struct spv_peer_info {
+    uint32_t peer;
+    char address[PEER_ADDRESS_MAX];
+    char agent[AGENT_MAX + 1];
+    uint64_t services;
+    uint32_t height;   /* of the best header it is known to have */
+    const char *state; /* "waiting", "connecting", "handshake", "ready" */
+    bool trusted;
+};
+/* Fill at most `max`; returns how many there are. */
+size_t spv_peers(const struct spv *spv, struct spv_peer_info *out, size_t max);
+
+/* Whether everything is at the tip, and if not, why: headers, filter headers up to the
+ * last height scanned by filter, blocks of cohort 0; tip not older than 2 h (not on
+ * regtest). */
+NODISCARD bool spv_synced(const struct spv *spv, struct spv_now now,
+                          struct error *reason);
+/* How many ready peers' best chains contain this block; *trusted (may be NULL): one of
+ * them is trusted. */
+size_t spv_peers_agreeing(const struct spv *spv, uint32_t height,
+                          const struct block_hash *hash, bool *trusted);
+/* True if peers differ about filter headers and that isn't settled. */
+bool spv_disputed(const struct spv *spv, struct error *reason);
+/* True if a validated branch without this block has the work of our chain at
+ * height + (confirmations - 1) / 2. */
+bool spv_fork_near(const struct spv *spv, uint32_t height, uint32_t confirmations,
+                   struct error *reason);
+/* Whether the chain contains the checkpoints that it has reached. */
+NODISCARD bool spv_identity_ok(const struct spv *spv, struct error *reason);
+/* True while a peer's tip is from the future. */
+bool spv_tip_from_future(const struct spv *spv, struct spv_now now, struct error *reason);
+/* Rises with every change that the functions above could show. */
+uint64_t spv_revision(const struct spv *spv);
+
+#endif

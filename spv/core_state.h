@@ -1,0 +1,285 @@
+/* The core's own state, shared by its rooms and by nobody else: core.c (inputs, outputs),
+ * peers.c (transports, handshake), header_sync.c, filter_sync.c, lane.c (scanning),
+ * core_view.c (what is known). */
+#ifndef SPV_CORE_STATE_H
+#define SPV_CORE_STATE_H
+
+#include "base/random.h"
+#include "spv/core.h"
+
+/* Bytes asked for or held by all lanes together, by estimate: the back-pressure of
+ * received data (design: at most 24 MiB over all peers). */
+#define RECEIVE_BUDGET (24u << 20)
+#define PEERS_MAX 16
+#define REQUESTS_MAX 64
+#define CFHEADERS_AHEAD 8 /* ranges asked for at once, 64 kB each when held */
+#define FILTER_REQUESTS_PER_PEER 2
+#define BLOCK_REQUESTS_PER_PEER 16 /* Bitcoin Core's limit in its own downloads */
+/* A gap of at most a week is fetched as whole blocks (spv.md). */
+#define WHOLE_GAP_MAX 1008
+/* Heights that a lane works on at once; also bounds how far results may arrive early. */
+#define LANE_WINDOW 2048
+/* Nodes of the header tree; the window and its pending flush need some 8,000. */
+#define TREE_NODES_MAX 40000
+
+#define DIAL_TIMEOUT_MS 15000
+#define HANDSHAKE_TIMEOUT_MS 30000
+#define RETRY_MIN_MS 500
+#define RETRY_MAX_MS 30000
+#define RETRY_FAULT_MS 60000 /* after a fault of its own */
+#define PING_INTERVAL_MS 120000
+#define PING_TIMEOUT_MS 1200000
+#define HEADERS_TIMEOUT_MS 20000
+#define PROBE_INTERVAL_MS 600000 /* a peer is asked for news even if it announces none   \
+                                  */
+#define PROBE_FUTURE_MS 30000
+#define REQUEST_TIMEOUT_MS 20000
+#define CFHEADERS_TIP_RETRY_MS 1000 /* nodes build filters a moment after the block */
+#define CFHEADERS_TIP_RETRY_MAX_MS 30000
+#define STALL_MS 30000        /* how long silence costs a peer its turn */
+#define ASIDE_AFTER_MS 600000 /* a branch that nobody serves for this long ... */
+#define ASIDE_FOR_MS 1800000  /* ... is passed over for this long */
+
+enum peer_state { PEER_WAITING, PEER_DIALING, PEER_HANDSHAKE, PEER_READY };
+
+struct peer {
+    struct spv_address address;
+    enum peer_state state;
+    uint32_t id; /* of the transport; 0 without one */
+    struct mono_time
+        deadline; /* of dialing or the handshake; when waiting: the next try */
+    int64_t retry_ms;
+    bool has_version;
+    char agent[AGENT_MAX + 1];
+    uint64_t services;
+    int32_t start_height;
+    struct header_node *best; /* newest header of ours that it has; NULL: not known */
+    bool headers_asked;
+    bool headers_done; /* its answer had no further headers for us */
+    struct mono_time headers_deadline, probe_at;
+    uint64_t ping_nonce; /* 0: none under way */
+    struct mono_time ping_at, pong_deadline;
+    bool checkpt_asked;
+    bool filters_differ;
+    struct mono_time stalled_until;
+};
+
+enum request_kind { REQUEST_CFHEADERS, REQUEST_FILTERS, REQUEST_BLOCK };
+
+struct request {
+    enum request_kind kind;
+    uint32_t peer; /* transport id */
+    uint8_t lane;
+    uint32_t from, to; /* heights */
+    uint32_t next;     /* filters: the height expected next */
+    uint32_t missing;  /* filters: not yet received */
+    struct block_hash stop;
+    struct mono_time deadline;
+};
+
+enum slot_state {
+    SLOT_WANTS_FILTER,
+    SLOT_FILTER_ASKED,
+    SLOT_MATCHING,
+    SLOT_WANTS_BLOCK,
+    SLOT_BLOCK_ASKED,
+    SLOT_CHECKING,
+    SLOT_DONE,
+    SLOT_STATES
+};
+
+/* One height of a lane on its way to the ledger. */
+struct slot {
+    enum slot_state state;
+    struct chain_row row;
+    uint8_t *filter; /* kept from its match to the block's check */
+    size_t filter_len;
+    struct block *block; /* when done; NULL: nothing of ours */
+    uint32_t peer;       /* transport that sent the block or filter last */
+};
+
+/* A cohort being brought forward. The front lane brings cohort 0 to the tip, the back
+ * lane the hindmost other cohort towards it. */
+struct lane {
+    bool active;
+    uint8_t index;
+    uint32_t cohort;
+    struct script_set *scripts;
+    uint64_t epoch;              /* of the cohort table that it works for */
+    uint32_t generation;         /* answers for an earlier one are dropped */
+    uint32_t base;               /* applied, or staged, up to here */
+    struct block_hash base_hash; /* of a base that lies on nodes of the tree */
+    struct filter_header base_filter_header;
+    bool has_base_filter_header;
+    uint32_t filled;                 /* slots exist for base + 1 .. filled */
+    uint32_t target;                 /* the height to reach */
+    struct header_node *target_node; /* front lane; NULL in the back lane */
+    uint32_t filters_until;          /* heights above are fetched whole */
+    bool reorganise; /* base is a fork; staged until there is more work than the ledger's
+                      */
+    uint32_t fork;
+    bool staged;
+    uint32_t applying; /* rows of the APPLY under way; 0: none */
+    bool applying_clamp;
+    bool applying_commit;
+    bool loading;
+    struct mono_time progress_at;
+    uint32_t counts[SLOT_STATES];
+    uint32_t held; /* blocks in slots that are done */
+    struct slot slots[LANE_WINDOW];
+};
+
+#define LANE_FRONT 0
+#define LANE_BACK 1
+#define LANES 2
+
+/* A range of filter headers that came before an earlier one. */
+struct cfheaders_range {
+    uint32_t from, to;
+    struct filter_header previous;
+    struct filter_header *headers; /* owned; NULL: free entry */
+};
+
+struct spv {
+    const struct network *network;
+    struct random random;
+    char agent[64];
+    struct checkpoint *checkpoints; /* the table's and the configuration's */
+    bool *checkpoint_seen;          /* met on the chain that is below the root */
+    size_t checkpoint_count;
+
+    struct peer peers[PEERS_MAX];
+    size_t peer_count;
+    uint32_t next_peer_id;
+    uint64_t own_nonce;
+
+    struct header_tree *tree;
+    struct header_node *best;   /* most work */
+    struct header_node *stored; /* newest header in the store */
+    struct header_node
+        *ledger; /* cohort 0's cursor; NULL: below the root or above the chain */
+    uint32_t headers_from; /* transport that header sync runs with; 0: none */
+    bool headers_settled;  /* some peer had nothing more for us */
+    struct block_time
+        future_time; /* of a peer's tip that was refused as from the future */
+    bool checkpoints_asked;
+    bool identity_bad;
+    struct error identity_reason;
+
+    uint32_t stores_pending;
+
+    /* Filter headers known on the best chain: heights 0 .. fh_count - 1. */
+    uint32_t fh_count, fh_stored;
+    struct filter_header fh_last;
+    struct cfheaders_range fh_early[CFHEADERS_AHEAD];
+    struct mono_time fh_retry_at;
+    int64_t fh_retry_ms;
+    struct block_hash *checkpoint_hashes; /* below the root, at multiples of 1,000 */
+    size_t checkpoint_hash_count, checkpoint_hash_capacity;
+    struct filter_header
+        *checkpt; /* adopted filter headers at heights 1,000, 2,000 ... */
+    size_t checkpt_count, checkpt_capacity;
+    bool disputed;
+    struct error dispute;
+
+    struct cohort_table cohorts;
+    struct lane *lanes; /* LANES */
+    struct request requests[REQUESTS_MAX];
+    size_t request_count;
+    uint32_t filter_size, block_size; /* moving averages in bytes */
+
+    uint64_t revision;
+
+    /* During spv_step only. */
+    struct spv_now now;
+    struct spv_effects *out;
+};
+
+/* Tickets say to whom an answer belongs: lane, its generation, height; or that it is the
+ * row of a checkpoint. */
+uint64_t ticket_checkpoint(uint32_t height);
+uint64_t ticket_make(const struct lane *lane, uint32_t height);
+/* The lane and height of a ticket, or NULL if the lane has moved on. */
+struct lane *ticket_lane(struct spv *spv, uint64_t ticket, uint32_t *height);
+
+/* effects (core.c) */
+struct spv_effect *spv_effect_add(struct spv *spv, enum spv_effect_kind kind);
+void spv_note(struct spv *spv, enum log_part part, enum log_level level,
+              const struct peer *peer, const char *format, ...) PRINTF_LIKE(5, 6);
+void spv_send(struct spv *spv, const struct peer *peer, enum message_kind kind,
+              const struct writer *payload);
+
+/* peers.c */
+struct peer *peer_find(struct spv *spv, uint32_t id);
+void peers_start(struct spv *spv, const struct spv_address *addresses, size_t count);
+void peers_tick(struct spv *spv);
+void peer_connected(struct spv *spv, struct peer *peer);
+void peer_lost(struct spv *spv, struct peer *peer);
+/* End the connection: `fault` (may be NULL) is what the peer did wrong. */
+void peer_drop(struct spv *spv, struct peer *peer, const char *fault);
+void peer_message(struct spv *spv, struct peer *peer, const struct frame *frame,
+                  struct bytes payload);
+/* Silence costs a peer its turn for a while, never its life. */
+void peer_stalled(struct spv *spv, struct peer *peer);
+struct mono_time peers_deadline(const struct spv *spv);
+/* Whether the peer's best chain is known to contain the block. */
+bool peer_has(const struct spv *spv, const struct peer *peer, uint32_t height,
+              const struct block_hash *hash);
+
+/* requests.c: who is asked for what. */
+struct peer *request_pick_peer(struct spv *spv, enum request_kind kind, uint32_t height,
+                               const struct block_hash *hash, uint32_t avoid);
+struct request *request_add(struct spv *spv, const struct request *request);
+void request_remove(struct spv *spv, struct request *request);
+/* Give a peer's (or, with id 0, all timed-out) requests back to who wanted them. */
+void requests_return_of(struct spv *spv, uint32_t peer);
+void requests_tick(struct spv *spv);
+struct mono_time requests_deadline(const struct spv *spv);
+void requests_drop_lane(struct spv *spv, uint8_t lane);
+
+/* header_sync.c */
+void headers_ask(struct spv *spv, struct peer *peer, struct header_node *from);
+void headers_peer_ready(struct spv *spv, struct peer *peer);
+void headers_message(struct spv *spv, struct peer *peer, struct bytes payload);
+void headers_inv(struct spv *spv, struct peer *peer, struct bytes payload);
+void headers_tick(struct spv *spv);
+/* Best chain, stored chain, pruning: after anything that may have moved them. */
+void headers_update(struct spv *spv);
+void headers_stored(struct spv *spv, struct header_node *tip);
+void headers_check_rows(struct spv *spv, uint32_t height, const struct chain_row *row);
+
+/* filter_sync.c */
+void filter_sync_update(struct spv *spv);
+void filter_sync_peer_ready(struct spv *spv, struct peer *peer);
+void filter_sync_checkpt(struct spv *spv, struct peer *peer, struct bytes payload);
+void filter_sync_headers(struct spv *spv, struct peer *peer, struct bytes payload);
+/* The best chain has left its old branch above this height. */
+void filter_sync_rewind(struct spv *spv, uint32_t fork);
+/* A request of ours wasn't answered. */
+void filter_sync_returned(struct spv *spv, const struct request *request);
+void filter_sync_dispute(struct spv *spv, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* lane.c */
+void lanes_init(struct spv *spv);
+void lanes_free(struct spv *spv);
+void lanes_update(struct spv *spv);
+void lane_rows(struct spv *spv, struct lane *lane, uint32_t from,
+               const struct chain_row *rows, size_t count);
+void lane_cfilter(struct spv *spv, struct peer *peer, struct bytes payload);
+void lane_block(struct spv *spv, struct peer *peer, struct bytes payload);
+void lane_matched(struct spv *spv, struct lane *lane, uint32_t height,
+                  const struct spv_input *input);
+void lane_checked(struct spv *spv, struct lane *lane, uint32_t height,
+                  const struct spv_input *input);
+void lane_applied(struct spv *spv, const struct spv_input *input);
+void lane_returned(struct spv *spv, const struct request *request);
+struct mono_time lanes_deadline(const struct spv *spv);
+
+/* between lane.c and lane_fetch.c */
+struct slot *lane_slot(struct lane *lane, uint32_t height);
+void slot_set(struct lane *lane, struct slot *slot, enum slot_state state);
+void lane_fetch(struct spv *spv, struct lane *lane);
+void lane_condemn(struct spv *spv, const struct block_hash *hash, uint32_t height,
+                  const char *reason);
+
+#endif

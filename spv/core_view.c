@@ -1,0 +1,225 @@
+/* What the core knows now, for people and for the gates. */
+#include <string.h>
+
+#include "spv/core_state.h"
+
+/* A tip older than this can't be the newest (design: gate `synced`). */
+#define TIP_AGE_MAX_S 7200
+
+const char *spv_phase_name(enum spv_phase phase)
+{
+    switch (phase) {
+    case SPV_PHASE_HEADERS:
+        return "headers";
+    case SPV_PHASE_FILTERS:
+        return "filters";
+    case SPV_PHASE_SCAN:
+        return "scan";
+    case SPV_PHASE_SYNCED:
+        return "synced";
+    }
+    return "";
+}
+
+static uint32_t hindmost_cursor(const struct spv *spv)
+{
+    uint32_t cursor = UINT32_MAX;
+    for (size_t i = 0; i < spv->cohorts.count; i++)
+        if (spv->cohorts.at[i].cursor < cursor)
+            cursor = spv->cohorts.at[i].cursor;
+    return spv->cohorts.count ? cursor : 0;
+}
+
+static bool scanned(const struct spv *spv)
+{
+    const struct lane *front = &spv->lanes[LANE_FRONT];
+    return !spv->cohorts.count || (front->active && front->base == front->target &&
+                                   !front->reorganise && !front->applying);
+}
+
+static enum spv_phase phase_of(const struct spv *spv)
+{
+    if (!spv->headers_settled)
+        return SPV_PHASE_HEADERS;
+    const struct lane *front = &spv->lanes[LANE_FRONT];
+    if (!scanned(spv) && front->filters_until > front->base &&
+        spv->fh_count <= front->filters_until && spv->fh_count <= spv->best->height)
+        return SPV_PHASE_FILTERS;
+    return scanned(spv) && spv->cohorts.count <= 1 ? SPV_PHASE_SYNCED : SPV_PHASE_SCAN;
+}
+
+void spv_summary(const struct spv *spv, struct spv_summary *out, struct spv_now now)
+{
+    (void)now;
+    memset(out, 0, sizeof *out);
+    out->phase = phase_of(spv);
+    out->header_height = spv->best->height;
+    out->header_hash = spv->best->hash;
+    out->header_time = spv->best->header.time;
+    out->filter_header_height = spv->fh_count ? spv->fh_count - 1 : 0;
+    out->scan_height = spv->cohorts.count ? spv->cohorts.at[0].cursor : 0;
+    out->backfill_height = hindmost_cursor(spv);
+    out->target_height = spv->best->height;
+    for (size_t i = 0; i < spv->peer_count; i++) {
+        const struct peer *peer = &spv->peers[i];
+        if (peer->state != PEER_READY)
+            continue;
+        out->peers_ready++;
+        /* Only a hint for progress: a peer may claim anything. */
+        if (!spv->headers_settled && peer->start_height > 0 &&
+            (uint32_t)peer->start_height > out->target_height)
+            out->target_height = (uint32_t)peer->start_height;
+    }
+}
+
+static const char *state_name(enum peer_state state)
+{
+    switch (state) {
+    case PEER_WAITING:
+        return "waiting";
+    case PEER_DIALING:
+        return "connecting";
+    case PEER_HANDSHAKE:
+        return "handshake";
+    case PEER_READY:
+        return "ready";
+    }
+    return "";
+}
+
+size_t spv_peers(const struct spv *spv, struct spv_peer_info *out, size_t max)
+{
+    for (size_t i = 0; i < spv->peer_count && i < max; i++) {
+        const struct peer *peer = &spv->peers[i];
+        memset(&out[i], 0, sizeof out[i]);
+        out[i].peer = peer->id;
+        memcpy(out[i].address, peer->address.text, sizeof out[i].address);
+        memcpy(out[i].agent, peer->agent, sizeof out[i].agent);
+        out[i].services = peer->services;
+        out[i].height = peer->best ? peer->best->height : 0;
+        out[i].state = state_name(peer->state);
+        out[i].trusted = peer->address.trusted;
+    }
+    return spv->peer_count;
+}
+
+bool spv_synced(const struct spv *spv, struct spv_now now, struct error *reason)
+{
+    if (!spv->headers_settled)
+        return error_set(reason, "headers are still being fetched, at height %u",
+                         spv->best->height);
+    struct u256 minimum = u256_from_be(spv->network->minimum_work);
+    if (u256_compare(&spv->best->work, &minimum) < 0)
+        return error_set(
+            reason, "the best chain known, at height %u, has too little work to be %s's",
+            spv->best->height, spv->network->name);
+    const struct lane *front = &spv->lanes[LANE_FRONT];
+    if (spv->cohorts.count && !scanned(spv))
+        return error_set(
+            reason, "scanned up to height %u of %u", spv->cohorts.at[0].cursor,
+            front->target > spv->best->height ? front->target : spv->best->height);
+    int64_t age = now.wall.s - (int64_t)spv->best->header.time.s;
+    if (spv->network->retarget != RETARGET_NEVER && age > TIP_AGE_MAX_S) {
+        char text[TIME_TEXT_MAX];
+        duration_format(text, age);
+        return error_set(
+            reason, "the newest block is %s old; peers may withhold newer ones", text);
+    }
+    return true;
+}
+
+size_t spv_peers_agreeing(const struct spv *spv, uint32_t height,
+                          const struct block_hash *hash, bool *trusted)
+{
+    size_t count = 0;
+    if (trusted)
+        *trusted = false;
+    for (size_t i = 0; i < spv->peer_count; i++) {
+        const struct peer *peer = &spv->peers[i];
+        if (!peer_has(spv, peer, height, hash))
+            continue;
+        count++;
+        if (trusted && peer->address.trusted)
+            *trusted = true;
+    }
+    return count;
+}
+
+bool spv_disputed(const struct spv *spv, struct error *reason)
+{
+    if (spv->disputed)
+        *reason = spv->dispute;
+    return spv->disputed;
+}
+
+bool spv_fork_near(const struct spv *spv, uint32_t height, uint32_t confirmations,
+                   struct error *reason)
+{
+    if (!spv->ledger)
+        return false;
+    const struct header_node *ours = header_tree_ancestor(spv->tree, spv->ledger, height);
+    const struct header_node *mark =
+        header_tree_ancestor(spv->tree, spv->ledger, height + (confirmations - 1) / 2);
+    if (!ours || !mark)
+        return false;
+    size_t at = 0;
+    struct header_node *tip;
+    while (header_tree_next_tip(spv->tree, &at, &tip)) {
+        if (tip->invalid || u256_compare(&tip->work, &mark->work) < 0 ||
+            header_tree_ancestor(spv->tree, tip, height) == ours)
+            continue;
+        char hash[ID_TEXT_MAX];
+        block_hash_text(hash, &tip->hash);
+        error_set(
+            reason,
+            "a competing branch without block %u comes near: its tip %s at height %u",
+            height, hash, tip->height);
+        return true;
+    }
+    return false;
+}
+
+bool spv_identity_ok(const struct spv *spv, struct error *reason)
+{
+    if (spv->identity_bad) {
+        *reason = spv->identity_reason;
+        return false;
+    }
+    uint32_t root = header_tree_root(spv->tree)->height;
+    for (size_t i = 0; i < spv->checkpoint_count; i++) {
+        const struct checkpoint *checkpoint = &spv->checkpoints[i];
+        if (spv->checkpoint_seen[i] || checkpoint->height > spv->best->height)
+            continue;
+        if (checkpoint->height < root)
+            return error_set(reason,
+                             "the checkpoint at height %u is still being compared",
+                             checkpoint->height);
+        const struct header_node *node =
+            header_tree_ancestor(spv->tree, spv->best, checkpoint->height);
+        if (!node || !block_hash_equal(&node->hash, &checkpoint->hash)) {
+            char hash[ID_TEXT_MAX];
+            block_hash_text(hash, &checkpoint->hash);
+            return error_set(reason,
+                             "the chain doesn't contain the checkpoint %s at height %u",
+                             hash, checkpoint->height);
+        }
+    }
+    return true;
+}
+
+bool spv_tip_from_future(const struct spv *spv, struct spv_now now, struct error *reason)
+{
+    int64_t ahead = (int64_t)spv->future_time.s - now.wall.s;
+    if (!spv->future_time.s || ahead <= HEADER_FUTURE_MAX)
+        return false;
+    char text[TIME_TEXT_MAX];
+    duration_format(text, ahead);
+    error_set(reason, "a peer's tip is %s ahead of this machine's clock; set the clock",
+              text);
+    return true;
+}
+
+uint64_t spv_revision(const struct spv *spv)
+{
+    return spv->revision;
+}

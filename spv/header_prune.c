@@ -1,0 +1,121 @@
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "spv/header_tree_impl.h"
+
+static void entry_free(struct header_tree *tree, struct entry *entry,
+                       void (*forget)(void *context, struct header_node *node),
+                       void *context)
+{
+    if (forget != NULL) {
+        forget(context, &entry->node);
+    }
+    struct block_hash hash = entry->node.hash;
+    bool removed = map_remove(&tree->by_hash, hash.b);
+    assert(removed);
+    (void)removed;
+    free(entry);
+}
+
+/* Leaves first, so that a parent outlives its children. */
+void header_tree_free_branch(struct header_tree *tree, struct header_node *node,
+                             void (*forget)(void *context, struct header_node *node),
+                             void *context)
+{
+    struct entry *top = entry_of(node);
+    struct entry *at = top;
+    for (;;) {
+        while (at->first_child != NULL) {
+            at = at->first_child;
+        }
+        if (at == top) {
+            break;
+        }
+        struct entry *parent = entry_of(at->node.parent);
+        parent->first_child = at->next_sibling;
+        parent->node.children--;
+        entry_free(tree, at, forget, context);
+        at = parent;
+    }
+    entry_free(tree, top, forget, context);
+}
+
+bool header_tree_is_below_root(const struct header_tree *tree,
+                               const struct block_hash *hash)
+{
+    for (size_t i = 0; i < tree->sparse_count; i++) {
+        if (block_hash_equal(&tree->sparse[i], hash)) {
+            return true;
+        }
+    }
+    return block_hash_equal(&tree->network->genesis_hash, hash);
+}
+
+static void sparse_add(struct header_tree *tree, const struct header_node *node)
+{
+    /* A gap can't be closed: what was never given stays out. */
+    if (node->height != tree->sparse_count * RETARGET_INTERVAL) {
+        return;
+    }
+    tree->sparse = mem_grow(tree->sparse, &tree->sparse_capacity, tree->sparse_count + 1,
+                            sizeof(*tree->sparse));
+    tree->sparse[tree->sparse_count++] = node->hash;
+}
+
+/* Free the root and every branch off it but the best chain's, whose next node is the root
+ * then. */
+static void root_advance(struct header_tree *tree, struct entry *next,
+                         void (*forget)(void *context, struct header_node *node),
+                         void *context)
+{
+    struct entry *old = tree->root;
+    struct entry *child = old->first_child;
+    while (child != NULL) {
+        struct entry *sibling = child->next_sibling;
+        if (child != next) {
+            header_tree_free_branch(tree, &child->node, forget, context);
+        }
+        child = sibling;
+    }
+    old->first_child = next;
+    old->node.children = 1;
+    sparse_add(tree, &old->node);
+    next->node.parent = NULL;
+    next->next_sibling = NULL;
+    tree->root = next;
+    entry_free(tree, old, forget, context);
+}
+
+void header_tree_prune(struct header_tree *tree, struct header_node *keep,
+                       void (*forget)(void *context, struct header_node *node),
+                       void *context)
+{
+    uint32_t base = tree->root->node.height;
+    keep = header_tree_fork(keep, tree->best);
+    if (keep->height < HEADER_WINDOW) {
+        return;
+    }
+    uint32_t height = keep->height - HEADER_WINDOW;
+    height -= height % RETARGET_INTERVAL;
+    if (height <= base) {
+        return;
+    }
+    size_t freed = height - base;
+    for (size_t i = 1; i <= freed; i++) {
+        root_advance(tree, entry_of(tree->chain[i]), forget, context);
+    }
+    tree->chain_len -= freed;
+    memmove(tree->chain, tree->chain + freed, tree->chain_len * sizeof(*tree->chain));
+}
+
+void header_tree_set_sparse(struct header_tree *tree, const struct block_hash *hashes,
+                            size_t count)
+{
+    size_t most = tree->root->node.height / RETARGET_INTERVAL;
+    free(tree->sparse);
+    tree->sparse_count = count < most ? count : most;
+    tree->sparse_capacity = tree->sparse_count;
+    tree->sparse = mem_dup(hashes, tree->sparse_count * sizeof(*hashes));
+}

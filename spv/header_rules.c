@@ -1,0 +1,106 @@
+#include "spv/header_rules.h"
+
+#include <inttypes.h>
+
+#include "spv/pow.h"
+
+/* BIP 94, rule 3. */
+#define BIP94_TIMEWARP_MAX 600
+
+/* The time is above the median exactly if it is above more than half of the times, which
+ * needs no sorting. */
+static bool above_median(const struct header_node *parent, struct block_time time)
+{
+    uint32_t seen = 0;
+    uint32_t below = 0;
+    const struct header_node *oldest = parent;
+    for (const struct header_node *at = parent; at != NULL && seen < MEDIAN_SPAN;
+         at = at->parent) {
+        below += at->header.time.s < time.s;
+        seen++;
+        oldest = at;
+    }
+    if (seen < MEDIAN_SPAN && oldest->height > 0) {
+        uint32_t missing = MEDIAN_SPAN - seen;
+        below += missing < oldest->height ? missing : oldest->height;
+        seen += missing < oldest->height ? missing : oldest->height;
+    }
+    return below > seen / 2;
+}
+
+static uint32_t expected_bits(const struct network *network,
+                              const struct header_node *parent,
+                              const struct header_node *first, struct block_time time)
+{
+    struct pow_context context = {
+        .height = parent->height + 1,
+        .previous_bits = parent->header.bits,
+        .previous_time = parent->header.time,
+        .time = time,
+        .last_normal_bits = parent->normal_bits,
+    };
+    if (first != NULL) {
+        context.first_bits = first->header.bits;
+        context.first_time = first->header.time;
+    }
+    return pow_next_bits(network, &context);
+}
+
+/* Blocks must have at least this version from the heights at which BIPs 34, 66 and 65
+ * were buried. */
+static int32_t version_floor(const struct network *network, uint32_t height)
+{
+    if (height >= network->bip65_height) {
+        return 4;
+    }
+    if (height >= network->bip66_height) {
+        return 3;
+    }
+    return height >= network->bip34_height ? 2 : INT32_MIN;
+}
+
+enum header_verdict header_rules_check(const struct network *network,
+                                       const struct header_node *parent,
+                                       const struct header_node *first,
+                                       const struct block_header *header,
+                                       struct wall_time now, struct error *error)
+{
+    uint32_t height = parent->height + 1;
+    uint32_t bits = expected_bits(network, parent, first, header->time);
+    if (header->bits != bits) {
+        error_set(error,
+                  "bits: %08" PRIx32 " at height %" PRIu32
+                  ", the network's rule says %08" PRIx32,
+                  header->bits, height, bits);
+        return HEADER_INVALID;
+    }
+    if (!above_median(parent, header->time)) {
+        error_set(error,
+                  "median time: %" PRIu32 " at height %" PRIu32
+                  " isn't above the median of the headers before it",
+                  header->time.s, height);
+        return HEADER_INVALID;
+    }
+    /* BIP 94: "The block's nTime field MUST be greater than or equal to the nTime field
+     * of the immediately prior block minus 600 seconds" at the start of a period. */
+    if (network->retarget == RETARGET_BIP94 && height % RETARGET_INTERVAL == 0 &&
+        (int64_t)header->time.s < (int64_t)parent->header.time.s - BIP94_TIMEWARP_MAX) {
+        error_set(error,
+                  "BIP 94 time warp: %" PRIu32 " at height %" PRIu32
+                  " is more than %d s before the header in front",
+                  header->time.s, height, BIP94_TIMEWARP_MAX);
+        return HEADER_INVALID;
+    }
+    int32_t floor = version_floor(network, height);
+    if (header->version < floor) {
+        error_set(error,
+                  "version: %" PRId32 " at height %" PRIu32 ", at least %" PRId32
+                  " is required (BIPs 34, 66, 65)",
+                  header->version, height, floor);
+        return HEADER_INVALID;
+    }
+    if ((int64_t)header->time.s > now.s + HEADER_FUTURE_MAX) {
+        return HEADER_FUTURE;
+    }
+    return HEADER_ADDED;
+}

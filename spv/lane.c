@@ -1,0 +1,549 @@
+/* Lanes: cohorts on their way to the tip. A lane is a window of heights above the point
+ * that its cohort has reached; each height goes through its slot's states in its own
+ * time, and what is done is handed to the ledger in height order. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "spv/core_state.h"
+
+/* Rows and bytes of blocks in one batch for the ledger. */
+#define APPLY_ROWS_MAX 1000
+#define LOAD_ROWS_MAX 1000
+
+struct slot *lane_slot(struct lane *lane, uint32_t height)
+{
+    return &lane->slots[height % LANE_WINDOW];
+}
+
+/* The one place where a slot's state changes. */
+void slot_set(struct lane *lane, struct slot *slot, enum slot_state state)
+{
+    lane->counts[slot->state]--;
+    lane->counts[state]++;
+    slot->state = state;
+}
+
+static void slot_push(struct lane *lane, const struct chain_row *row)
+{
+    uint32_t height = ++lane->filled;
+    struct slot *slot = lane_slot(lane, height);
+    memset(slot, 0, sizeof *slot);
+    slot->row = *row;
+    slot->state = height <= lane->filters_until ? SLOT_WANTS_FILTER : SLOT_WANTS_BLOCK;
+    lane->counts[slot->state]++;
+}
+
+static void slot_release(struct lane *lane, struct slot *slot)
+{
+    lane->counts[slot->state]--;
+    lane->held -= slot->block != NULL;
+    free(slot->filter);
+    block_free(slot->block);
+    slot->filter = NULL;
+    slot->block = NULL;
+}
+
+/* Forget the heights above this one. What was asked for them no longer matters. */
+static void lane_truncate(struct spv *spv, struct lane *lane, uint32_t height)
+{
+    if (lane->filled <= height)
+        return;
+    for (size_t i = spv->request_count; i-- > 0;) {
+        struct request *request = &spv->requests[i];
+        if (request->kind != REQUEST_CFHEADERS && request->lane == lane->index) {
+            struct request copy = *request;
+            request_remove(spv, request);
+            lane_returned(spv, &copy);
+        }
+    }
+    /* Answers of workers on their way belong to slots that go: a new generation tells. */
+    bool working = false;
+    for (uint32_t at = height + 1; at <= lane->filled; at++) {
+        struct slot *slot = lane_slot(lane, at);
+        working |= slot->state == SLOT_MATCHING || slot->state == SLOT_CHECKING;
+        slot_release(lane, slot);
+    }
+    lane->filled = height;
+    if (!working && !lane->loading)
+        return;
+    lane->generation++;
+    lane->loading = false;
+    for (uint32_t at = lane->base + 1; at <= lane->filled; at++) {
+        struct slot *slot = lane_slot(lane, at);
+        if (slot->state == SLOT_MATCHING)
+            slot_set(lane, slot, SLOT_WANTS_FILTER);
+        else if (slot->state == SLOT_CHECKING)
+            slot_set(lane, slot, SLOT_WANTS_BLOCK);
+    }
+}
+
+static void lane_stop(struct spv *spv, struct lane *lane)
+{
+    if (!lane->active)
+        return;
+    lane_truncate(spv, lane, lane->base);
+    requests_drop_lane(spv, lane->index);
+    if (lane->staged) {
+        struct spv_effect *effect = spv_effect_add(spv, SPV_UNSTAGE);
+        effect->unstage.cohort = lane->cohort;
+    }
+    script_set_unref(lane->scripts);
+    lane->scripts = NULL;
+    lane->active = false;
+    lane->generation++;
+}
+
+static void lane_start(struct spv *spv, struct lane *lane, const struct cohort *cohort,
+                       uint32_t base)
+{
+    lane_stop(spv, lane);
+    lane->active = true;
+    lane->cohort = cohort->id;
+    lane->scripts = script_set_ref(cohort->scripts);
+    lane->epoch = spv->cohorts.epoch;
+    lane->base = lane->filled = base;
+    lane->has_base_filter_header = false;
+    lane->loading = false;
+    lane->staged = false;
+    lane->reorganise = false;
+    lane->applying = 0;
+    lane->filters_until = 0;
+    lane->progress_at = spv->now.mono;
+}
+
+void lanes_init(struct spv *spv)
+{
+    spv->lanes = mem_zalloc(LANES, sizeof *spv->lanes);
+    for (uint8_t i = 0; i < LANES; i++)
+        spv->lanes[i].index = i;
+}
+
+void lanes_free(struct spv *spv)
+{
+    for (size_t i = 0; i < LANES; i++) {
+        struct lane *lane = &spv->lanes[i];
+        for (uint32_t at = lane->base + 1; lane->active && at <= lane->filled; at++)
+            slot_release(lane, lane_slot(lane, at));
+        script_set_unref(lane->scripts);
+    }
+    free(spv->lanes);
+}
+
+/* ---- filling: rows from the tree's nodes, older ones from the store ---- */
+
+/* The tip of the chain that the lane follows; NULL while that is only in the store. */
+static struct header_node *lane_chain(const struct spv *spv, const struct lane *lane)
+{
+    return lane->index == LANE_FRONT ? lane->target_node : spv->ledger;
+}
+
+static void row_of_node(struct chain_row *row, const struct header_node *node)
+{
+    row->header = node->header;
+    row->hash = node->hash;
+    row->filter_header = node->filter_header;
+    row->has_filter_header = node->has_filter_header;
+}
+
+/* Where filters decide, slots exist only as far as filter headers are known. */
+static uint32_t fill_limit(const struct spv *spv, const struct lane *lane)
+{
+    uint32_t limit = lane->target;
+    if (limit > lane->base + LANE_WINDOW)
+        limit = lane->base + LANE_WINDOW;
+    if (lane->filled < lane->filters_until && limit >= spv->fh_count)
+        limit = spv->fh_count ? spv->fh_count - 1 : 0;
+    return limit;
+}
+
+static void ask_rows(struct spv *spv, struct lane *lane, uint32_t from, uint32_t to)
+{
+    if (lane->loading)
+        return;
+    if (to - from >= LOAD_ROWS_MAX)
+        to = from + LOAD_ROWS_MAX - 1;
+    lane->loading = true;
+    struct spv_effect *effect = spv_effect_add(spv, SPV_LOAD_ROWS);
+    effect->ticket = ticket_make(lane, from);
+    effect->load.from = from;
+    effect->load.count = to - from + 1;
+}
+
+static void take_base_filter_header(struct lane *lane, const struct chain_row *row)
+{
+    lane->base_filter_header = row->filter_header;
+    lane->has_base_filter_header = row->has_filter_header;
+}
+
+static void lane_fill(struct spv *spv, struct lane *lane)
+{
+    uint32_t root = header_tree_root(spv->tree)->height;
+    uint32_t limit = fill_limit(spv, lane);
+    bool wants_base = lane->base < lane->filters_until && !lane->has_base_filter_header;
+    if (limit <= lane->filled && !wants_base)
+        return;
+    uint32_t from =
+        wants_base && lane->filled == lane->base ? lane->base : lane->filled + 1;
+    if (from < root) {
+        ask_rows(spv, lane, from, limit < root ? limit : root - 1);
+        return;
+    }
+    struct header_node *chain = lane_chain(spv, lane);
+    for (uint32_t height = from; chain && height <= limit; height++) {
+        const struct header_node *node = header_tree_ancestor(spv->tree, chain, height);
+        if (!node)
+            return;
+        struct chain_row row;
+        row_of_node(&row, node);
+        if (height == lane->base)
+            take_base_filter_header(lane, &row);
+        else if (height <= lane->filters_until && !row.has_filter_header)
+            return;
+        else
+            slot_push(lane, &row);
+        if (height == lane->filters_until)
+            limit = fill_limit(spv, lane);
+    }
+}
+
+void lane_rows(struct spv *spv, struct lane *lane, uint32_t from,
+               const struct chain_row *rows, size_t count)
+{
+    (void)spv;
+    lane->loading = false;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t height = from + (uint32_t)i;
+        if (height == lane->base)
+            take_base_filter_header(lane, &rows[i]);
+        else if (height == lane->filled + 1 && height <= lane->base + LANE_WINDOW &&
+                 (rows[i].has_filter_header || height > lane->filters_until))
+            slot_push(lane, &rows[i]);
+    }
+}
+
+/* ---- handing over to the ledger ---- */
+
+static uint32_t done_prefix(struct lane *lane)
+{
+    uint32_t count = 0;
+    while (lane->base + count < lane->filled && count < APPLY_ROWS_MAX &&
+           lane_slot(lane, lane->base + count + 1)->state == SLOT_DONE)
+        count++;
+    return count;
+}
+
+/* A reorganisation is committed once its branch, with its data, outweighs the ledger's.
+ */
+static bool may_commit(const struct spv *spv, const struct lane *lane, uint32_t height)
+{
+    if (!lane->reorganise || !spv->ledger || spv->ledger->invalid)
+        return true;
+    const struct header_node *node =
+        header_tree_ancestor(spv->tree, lane->target_node, height);
+    return node && u256_compare(&node->work, &spv->ledger->work) > 0;
+}
+
+static void lane_apply(struct spv *spv, struct lane *lane)
+{
+    uint32_t count = lane->applying ? 0 : done_prefix(lane);
+    if (!count)
+        return;
+    struct spv_effect *effect = spv_effect_add(spv, SPV_APPLY);
+    effect->ticket = ticket_make(lane, lane->base);
+    effect->apply.epoch = lane->epoch;
+    effect->apply.cohort = lane->cohort;
+    effect->apply.base = lane->base;
+    effect->apply.count = count;
+    effect->apply.reorganise = lane->reorganise;
+    effect->apply.commit = may_commit(spv, lane, lane->base + count);
+    effect->apply.rows = mem_zalloc(count, sizeof *effect->apply.rows);
+    effect->apply.blocks = mem_zalloc(count, sizeof *effect->apply.blocks);
+    for (uint32_t i = 0; i < count; i++) {
+        struct slot *slot = lane_slot(lane, lane->base + 1 + i);
+        effect->apply.rows[i] = slot->row;
+        effect->apply.rows[i].has_filter_header = false; /* those go on their own */
+        effect->apply.blocks[i] = slot->block;
+        lane->held -= slot->block != NULL;
+        slot->block = NULL;
+    }
+    lane->applying = count;
+    lane->applying_commit = effect->apply.commit;
+}
+
+/* The cursor lies above the chain (a birth in the future, or a chain that got shorter).
+ */
+static void lane_clamp(struct spv *spv, struct lane *lane)
+{
+    struct spv_effect *effect = spv_effect_add(spv, SPV_APPLY);
+    effect->ticket = ticket_make(lane, lane->base);
+    effect->apply.epoch = lane->epoch;
+    effect->apply.cohort = lane->cohort;
+    effect->apply.base = spv->best->height;
+    effect->apply.reorganise = true;
+    effect->apply.commit = true;
+    lane->applying = 1;
+    lane->applying_clamp = true;
+}
+
+void lane_condemn(struct spv *spv, const struct block_hash *hash, uint32_t height,
+                  const char *reason)
+{
+    char text[ID_TEXT_MAX];
+    block_hash_text(text, hash);
+    spv_note(spv, LOG_CHAIN, LOG_ERROR, NULL, "block %s at height %u is invalid: %s",
+             text, height, reason);
+    struct header_node *node = header_tree_find(spv->tree, hash);
+    if (node)
+        header_tree_invalidate(spv->tree, node);
+    else
+        filter_sync_dispute(spv,
+                            "block %s at height %u, deep in the chain, is invalid: %s",
+                            text, height, reason);
+}
+
+static void applied_ok(struct spv *spv, struct lane *lane)
+{
+    uint32_t count = lane->applying;
+    struct slot *last = lane_slot(lane, lane->base + count);
+    take_base_filter_header(lane, &last->row);
+    lane->base_hash = last->row.hash;
+    for (uint32_t i = 0; i < count; i++)
+        slot_release(lane, lane_slot(lane, lane->base + 1 + i));
+    lane->base += count;
+    lane->staged = !lane->applying_commit;
+    if (lane->staged || lane->index != LANE_FRONT)
+        return;
+    struct header_node *tip =
+        header_tree_ancestor(spv->tree, lane->target_node, lane->base);
+    spv->ledger = tip;
+    if (tip)
+        headers_stored(spv, tip);
+    lane->reorganise = false;
+}
+
+void lane_applied(struct spv *spv, const struct spv_input *input)
+{
+    struct lane *lane = &spv->lanes[input->ticket >> 63];
+    struct slot *first = lane_slot(lane, lane->base + 1);
+    cohort_table_release(&spv->cohorts);
+    cohort_table_copy(&spv->cohorts, input->applied.cohorts);
+    spv->revision++;
+    lane->progress_at = spv->now.mono;
+    bool clamp = lane->applying_clamp;
+    lane->applying_clamp = false;
+    switch (input->applied.verdict) {
+    case APPLY_OK:
+        if (clamp)
+            lane_stop(spv, lane);
+        else
+            applied_ok(spv, lane);
+        break;
+    case APPLY_INVALID: {
+        uint32_t at = input->applied.invalid_height;
+        if (at > lane->base && at <= lane->base + lane->applying)
+            first = lane_slot(lane, at);
+        lane_condemn(spv, &first->row.hash, at, input->applied.reason);
+        lane_stop(spv, lane);
+        break;
+    }
+    case APPLY_STALE:
+        lane_stop(spv, lane);
+        break;
+    }
+    lane->applying = 0;
+}
+
+/* ---- where to go ---- */
+
+/* The ledger's tip as a node, after the cohorts or the tree changed. */
+static void ledger_update(struct spv *spv)
+{
+    if (!spv->cohorts.count) {
+        spv->ledger = NULL;
+        return;
+    }
+    uint32_t cursor = spv->cohorts.at[0].cursor;
+    if (!spv->ledger)
+        spv->ledger = header_tree_ancestor(spv->tree, spv->stored, cursor);
+    else if (spv->ledger->height != cursor)
+        spv->ledger = header_tree_ancestor(spv->tree, spv->ledger, cursor);
+}
+
+/* Slots that aren't on the target's chain any more go. */
+static void follow_target(struct spv *spv, struct lane *lane)
+{
+    uint32_t root = header_tree_root(spv->tree)->height;
+    uint32_t keep = lane->filled < lane->target ? lane->filled : lane->target;
+    while (keep > lane->base && keep >= root) {
+        const struct header_node *node =
+            header_tree_ancestor(spv->tree, lane->target_node, keep);
+        if (block_hash_equal(&node->hash, &lane_slot(lane, keep)->row.hash))
+            break;
+        keep--;
+    }
+    lane_truncate(spv, lane, keep);
+}
+
+static bool on_chain(const struct spv *spv, struct header_node *tip, uint32_t height,
+                     const struct block_hash *hash)
+{
+    if (height < header_tree_root(spv->tree)->height)
+        return true;
+    const struct header_node *node = header_tree_ancestor(spv->tree, tip, height);
+    return node && block_hash_equal(&node->hash, hash);
+}
+
+/* Where the front lane starts from: the ledger's tip, or the fork to a better branch. */
+static void front_plan(const struct spv *spv, uint32_t *base, bool *reorganise,
+                       struct header_node **target)
+{
+    struct header_node *ledger = spv->ledger;
+    *base = spv->cohorts.at[0].cursor;
+    *reorganise = false;
+    *target = spv->best;
+    if (!ledger || header_tree_ancestor(spv->tree, spv->best, ledger->height) == ledger)
+        return;
+    if (!ledger->invalid && u256_compare(&spv->best->work, &ledger->work) <= 0) {
+        *target = ledger; /* what is better was set aside */
+        return;
+    }
+    *base = header_tree_fork(spv->best, ledger)->height;
+    *reorganise = true;
+}
+
+static bool front_goes_on(const struct spv *spv, const struct lane *lane, uint32_t base,
+                          bool reorganise, struct header_node *target)
+{
+    if (!lane->active || lane->epoch != spv->cohorts.epoch ||
+        lane->reorganise != reorganise)
+        return false;
+    if (!reorganise)
+        return lane->base == base;
+    return lane->fork == base &&
+           (!lane->staged || on_chain(spv, target, lane->base, &lane->base_hash));
+}
+
+static void front_update(struct spv *spv)
+{
+    struct lane *lane = &spv->lanes[LANE_FRONT];
+    if (lane->applying)
+        return;
+    if (!spv->cohorts.count) {
+        lane_stop(spv, lane);
+        return;
+    }
+    uint32_t base;
+    bool reorganise;
+    struct header_node *target;
+    front_plan(spv, &base, &reorganise, &target);
+    if (!front_goes_on(spv, lane, base, reorganise, target)) {
+        lane_start(spv, lane, &spv->cohorts.at[0], base);
+        lane->reorganise = reorganise;
+        lane->fork = base;
+    }
+    if (lane->target_node != target || lane->target != target->height)
+        spv->revision++;
+    lane->target_node = target;
+    lane->target = target->height;
+    if (base > target->height) {
+        if (spv->headers_settled)
+            lane_clamp(spv, lane);
+        return;
+    }
+    if (target->height - lane->base > WHOLE_GAP_MAX)
+        lane->filters_until = target->height;
+    follow_target(spv, lane);
+}
+
+/* The hindmost cohort but 0, towards the one before it. */
+static void back_update(struct spv *spv)
+{
+    struct lane *lane = &spv->lanes[LANE_BACK];
+    if (lane->applying)
+        return;
+    const struct cohort *hindmost = NULL;
+    for (size_t i = 1; i < spv->cohorts.count; i++)
+        if (!hindmost || spv->cohorts.at[i].cursor < hindmost->cursor)
+            hindmost = &spv->cohorts.at[i];
+    if (!hindmost) {
+        lane_stop(spv, lane);
+        return;
+    }
+    uint32_t goal = UINT32_MAX;
+    for (size_t i = 0; i < spv->cohorts.count; i++)
+        if (spv->cohorts.at[i].cursor > hindmost->cursor &&
+            spv->cohorts.at[i].cursor < goal)
+            goal = spv->cohorts.at[i].cursor;
+    if (!lane->active || lane->epoch != spv->cohorts.epoch ||
+        lane->cohort != hindmost->id || lane->base != hindmost->cursor) {
+        lane_start(spv, lane, hindmost, hindmost->cursor);
+        lane->filters_until = UINT32_MAX;
+    }
+    if (goal > spv->stored->height)
+        goal = hindmost->cursor;
+    lane->target = goal;
+    lane_truncate(spv, lane, goal);
+}
+
+/* ---- a branch that nobody serves ---- */
+
+static bool somebody_has(const struct spv *spv, const struct header_node *node)
+{
+    for (size_t i = 0; i < spv->peer_count; i++)
+        if (peer_has(spv, &spv->peers[i], node->height, &node->hash))
+            return true;
+    return false;
+}
+
+static bool may_be_withheld(const struct spv *spv, const struct lane *lane)
+{
+    return lane->active && !lane->applying && lane->base < lane->target &&
+           lane->base >= header_tree_root(spv->tree)->height &&
+           somebody_has(spv, lane->target_node);
+}
+
+static void set_aside_if_withheld(struct spv *spv, struct lane *lane)
+{
+    if (!may_be_withheld(spv, lane)) {
+        lane->progress_at = spv->now.mono;
+        return;
+    }
+    if (mono_since(spv->now.mono, lane->progress_at) < ASIDE_AFTER_MS)
+        return;
+    uint32_t first = lane->reorganise ? lane->fork + 1 : lane->base + 1;
+    struct header_node *node = header_tree_ancestor(spv->tree, lane->target_node, first);
+    char text[ID_TEXT_MAX];
+    block_hash_text(text, &node->hash);
+    spv_note(spv, LOG_CHAIN, LOG_WARNING, NULL,
+             "nobody serves the branch from block %s at height %u: set aside, asked for "
+             "again later",
+             text, first);
+    header_tree_set_aside(spv->tree, node, mono_add(spv->now.mono, ASIDE_FOR_MS));
+    lane->progress_at = spv->now.mono;
+    headers_update(spv);
+}
+
+struct mono_time lanes_deadline(const struct spv *spv)
+{
+    const struct lane *lane = &spv->lanes[LANE_FRONT];
+    if (!lane->active || lane->base >= lane->target)
+        return MONO_NEVER;
+    return mono_add(lane->progress_at, ASIDE_AFTER_MS);
+}
+
+void lanes_update(struct spv *spv)
+{
+    ledger_update(spv);
+    front_update(spv);
+    set_aside_if_withheld(spv, &spv->lanes[LANE_FRONT]);
+    back_update(spv);
+    for (size_t i = 0; i < LANES; i++) {
+        struct lane *lane = &spv->lanes[i];
+        if (!lane->active || lane->applying_clamp)
+            continue;
+        lane_fill(spv, lane);
+        lane_fetch(spv, lane);
+        lane_apply(spv, lane);
+    }
+}

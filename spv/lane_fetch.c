@@ -1,0 +1,314 @@
+/* What a lane's slots need: filters and blocks asked of peers, matched and checked by
+ * workers. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "spv/core_state.h"
+
+/* Filters asked for at once aim at this many bytes. */
+#define FILTER_RANGE_BYTES (2u << 20)
+#define FILTER_RANGE_MIN 16
+
+static void average(uint32_t *average, size_t size)
+{
+    *average = *average - *average / 16 + (uint32_t)size / 16;
+}
+
+/* Bytes under way or held, by estimate with a quarter of reserve. */
+static uint64_t outstanding(const struct spv *spv)
+{
+    uint64_t filters = 0, blocks = 0;
+    for (size_t i = 0; i < LANES; i++) {
+        const struct lane *lane = &spv->lanes[i];
+        filters += lane->counts[SLOT_FILTER_ASKED] + lane->counts[SLOT_MATCHING];
+        blocks +=
+            lane->counts[SLOT_BLOCK_ASKED] + lane->counts[SLOT_CHECKING] + lane->held;
+    }
+    return (filters * spv->filter_size + blocks * spv->block_size) * 5 / 4;
+}
+
+/* The lowest height is always let through, so that a full budget can't hold itself up. */
+static bool within_budget(const struct spv *spv, const struct lane *lane, uint32_t height)
+{
+    return height == lane->base + 1 || outstanding(spv) < RECEIVE_BUDGET;
+}
+
+/* ---- filters ---- */
+
+static uint32_t filter_range(const struct spv *spv)
+{
+    uint32_t count = FILTER_RANGE_BYTES / (spv->filter_size + 1);
+    if (count < FILTER_RANGE_MIN)
+        return FILTER_RANGE_MIN;
+    return count > CFILTERS_MAX ? CFILTERS_MAX : count;
+}
+
+static uint32_t run_end(struct lane *lane, uint32_t from, uint32_t count)
+{
+    uint32_t to = from;
+    while (to < lane->filled && to - from + 1 < count &&
+           lane_slot(lane, to + 1)->state == SLOT_WANTS_FILTER)
+        to++;
+    return to;
+}
+
+static bool ask_filters(struct spv *spv, struct lane *lane, uint32_t from, uint32_t to)
+{
+    struct request request = {.kind = REQUEST_FILTERS,
+                              .lane = lane->index,
+                              .from = from,
+                              .to = to,
+                              .missing = to - from + 1,
+                              .stop = lane_slot(lane, to)->row.hash};
+    struct peer *peer = request_pick_peer(spv, REQUEST_FILTERS, to, &request.stop,
+                                          lane_slot(lane, from)->peer);
+    if (!peer)
+        return false;
+    request.peer = peer->id;
+    if (!request_add(spv, &request))
+        return false;
+    for (uint32_t height = from; height <= to; height++)
+        slot_set(lane, lane_slot(lane, height), SLOT_FILTER_ASKED);
+    struct writer payload;
+    writer_init(&payload);
+    getcfilters_encode(&payload, from, &request.stop);
+    spv_send(spv, peer, MESSAGE_GETCFILTERS, &payload);
+    writer_release(&payload);
+    return true;
+}
+
+static void fetch_filters(struct spv *spv, struct lane *lane)
+{
+    for (uint32_t height = lane->base + 1;
+         lane->counts[SLOT_WANTS_FILTER] && height <= lane->filled; height++) {
+        if (lane_slot(lane, height)->state != SLOT_WANTS_FILTER)
+            continue;
+        uint32_t to = run_end(lane, height, filter_range(spv));
+        if (!within_budget(spv, lane, height) || !ask_filters(spv, lane, height, to))
+            return;
+        height = to;
+    }
+}
+
+static struct request *find_filter_request(struct spv *spv, const struct peer *peer,
+                                           const struct block_hash *hash,
+                                           uint32_t *height)
+{
+    for (size_t i = 0; i < spv->request_count; i++) {
+        struct request *request = &spv->requests[i];
+        if (request->kind != REQUEST_FILTERS || request->peer != peer->id)
+            continue;
+        struct lane *lane = &spv->lanes[request->lane];
+        uint32_t span = request->to - request->from + 1;
+        for (uint32_t step = 0; step < span; step++) {
+            /* Nodes send them in order, so the first look mostly finds it. */
+            uint32_t at = request->from + (request->next - request->from + step) % span;
+            const struct slot *slot = lane_slot(lane, at);
+            if (slot->state == SLOT_FILTER_ASKED &&
+                block_hash_equal(&slot->row.hash, hash)) {
+                *height = at;
+                return request;
+            }
+        }
+    }
+    return NULL;
+}
+
+static void match(struct spv *spv, struct lane *lane, uint32_t height,
+                  struct bytes filter)
+{
+    struct slot *slot = lane_slot(lane, height);
+    slot_set(lane, slot, SLOT_MATCHING);
+    struct spv_effect *effect = spv_effect_add(spv, SPV_MATCH);
+    effect->ticket = ticket_make(lane, height);
+    effect->match.filter = mem_dup(filter.data, filter.len);
+    effect->match.filter_len = filter.len;
+    effect->match.block = slot->row.hash;
+    effect->match.expected = slot->row.filter_header;
+    effect->match.previous = height == lane->base + 1
+                                 ? lane->base_filter_header
+                                 : lane_slot(lane, height - 1)->row.filter_header;
+    effect->match.scripts = script_set_ref(lane->scripts);
+}
+
+void lane_cfilter(struct spv *spv, struct peer *peer, struct bytes payload)
+{
+    struct message_cfilter message;
+    if (!cfilter_decode(&message, payload)) {
+        peer_drop(spv, peer, "malformed cfilter message");
+        return;
+    }
+    uint32_t height;
+    struct request *request = find_filter_request(spv, peer, &message.block, &height);
+    if (!request)
+        return; /* late, or not asked for */
+    struct lane *lane = &spv->lanes[request->lane];
+    average(&spv->filter_size, message.filter.len);
+    request->next = height + 1 > request->to ? request->from : height + 1;
+    request->deadline = mono_add(spv->now.mono, REQUEST_TIMEOUT_MS);
+    if (--request->missing == 0)
+        request_remove(spv, request);
+    lane_slot(lane, height)->peer = peer->id;
+    match(spv, lane, height, message.filter);
+}
+
+void lane_matched(struct spv *spv, struct lane *lane, uint32_t height,
+                  const struct spv_input *input)
+{
+    struct slot *slot = lane_slot(lane, height);
+    if (height <= lane->base || height > lane->filled || slot->state != SLOT_MATCHING) {
+        free(input->matched.filter);
+        return;
+    }
+    switch (input->matched.verdict) {
+    case MATCH_NONE:
+        slot_set(lane, slot, SLOT_DONE);
+        lane->progress_at = spv->now.mono;
+        break;
+    case MATCH_HIT:
+        slot->filter = input->matched.filter;
+        slot->filter_len = input->matched.filter_len;
+        slot_set(lane, slot, SLOT_WANTS_BLOCK);
+        break;
+    case MATCH_FALSE: {
+        slot_set(lane, slot, SLOT_WANTS_FILTER);
+        struct peer *peer = peer_find(spv, slot->peer);
+        if (peer)
+            peer_drop(spv, peer,
+                      "its filter isn't the one that the filter header commits to");
+        break;
+    }
+    }
+}
+
+/* ---- blocks ---- */
+
+static bool ask_block(struct spv *spv, struct lane *lane, uint32_t height)
+{
+    struct slot *slot = lane_slot(lane, height);
+    struct request request = {.kind = REQUEST_BLOCK,
+                              .lane = lane->index,
+                              .from = height,
+                              .to = height,
+                              .stop = slot->row.hash};
+    struct peer *peer =
+        request_pick_peer(spv, REQUEST_BLOCK, height, &request.stop, slot->peer);
+    if (!peer)
+        return false;
+    request.peer = peer->id;
+    if (!request_add(spv, &request))
+        return false;
+    slot_set(lane, slot, SLOT_BLOCK_ASKED);
+    struct inv_item item = {.type = INV_WITNESS_BLOCK};
+    memcpy(item.hash, request.stop.b, sizeof item.hash);
+    struct writer payload;
+    writer_init(&payload);
+    inv_encode(&payload, &item, 1);
+    spv_send(spv, peer, MESSAGE_GETDATA, &payload);
+    writer_release(&payload);
+    return true;
+}
+
+static void fetch_blocks(struct spv *spv, struct lane *lane)
+{
+    for (uint32_t height = lane->base + 1;
+         lane->counts[SLOT_WANTS_BLOCK] && height <= lane->filled; height++)
+        if (lane_slot(lane, height)->state == SLOT_WANTS_BLOCK &&
+            (!within_budget(spv, lane, height) || !ask_block(spv, lane, height)))
+            return;
+}
+
+void lane_block(struct spv *spv, struct peer *peer, struct bytes payload)
+{
+    if (payload.len < BLOCK_HEADER_SIZE) {
+        peer_drop(spv, peer, "malformed block message");
+        return;
+    }
+    struct block_hash hash;
+    block_header_hash_bytes(&hash, payload.data);
+    for (size_t i = 0; i < spv->request_count; i++) {
+        struct request *request = &spv->requests[i];
+        if (request->kind != REQUEST_BLOCK || request->peer != peer->id ||
+            !block_hash_equal(&request->stop, &hash))
+            continue;
+        struct lane *lane = &spv->lanes[request->lane];
+        uint32_t height = request->from;
+        request_remove(spv, request);
+        average(&spv->block_size, payload.len);
+        struct slot *slot = lane_slot(lane, height);
+        slot->peer = peer->id;
+        slot_set(lane, slot, SLOT_CHECKING);
+        struct spv_effect *effect = spv_effect_add(spv, SPV_CHECK);
+        effect->ticket = ticket_make(lane, height);
+        effect->check.raw = mem_dup(payload.data, payload.len);
+        effect->check.raw_len = payload.len;
+        effect->check.hash = hash;
+        effect->check.height = height;
+        effect->check.filter = slot->filter;
+        effect->check.filter_len = slot->filter_len;
+        slot->filter = NULL;
+        return;
+    }
+}
+
+void lane_checked(struct spv *spv, struct lane *lane, uint32_t height,
+                  const struct spv_input *input)
+{
+    struct slot *slot = lane_slot(lane, height);
+    if (height <= lane->base || height > lane->filled || slot->state != SLOT_CHECKING) {
+        block_free(input->checked.block);
+        return;
+    }
+    switch (input->checked.verdict) {
+    case BLOCK_VALID:
+        slot->block = input->checked.block;
+        lane->held++;
+        slot_set(lane, slot, SLOT_DONE);
+        lane->progress_at = spv->now.mono;
+        /* BIP 158: the filter holds every output script of its block. */
+        if (input->checked.filter_false)
+            filter_sync_dispute(spv,
+                                "the filter of the block at height %u is false: it lacks "
+                                "a script of the block's outputs",
+                                height);
+        break;
+    case BLOCK_WRONG_BODY: {
+        slot_set(lane, slot, SLOT_WANTS_BLOCK);
+        struct peer *peer = peer_find(spv, slot->peer);
+        if (peer)
+            peer_drop(spv, peer, input->checked.reason);
+        break;
+    }
+    case BLOCK_INVALID: {
+        struct block_hash hash = slot->row.hash;
+        slot_set(lane, slot, SLOT_WANTS_BLOCK);
+        lane_condemn(spv, &hash, height, input->checked.reason);
+        headers_update(spv);
+        break;
+    }
+    }
+}
+
+/* ---- both ---- */
+
+void lane_returned(struct spv *spv, const struct request *request)
+{
+    struct lane *lane = &spv->lanes[request->lane];
+    for (uint32_t height = request->from; height <= request->to; height++) {
+        struct slot *slot = lane_slot(lane, height);
+        if (request->kind == REQUEST_FILTERS && slot->state == SLOT_FILTER_ASKED) {
+            slot->peer = request->peer; /* another is asked first */
+            slot_set(lane, slot, SLOT_WANTS_FILTER);
+        } else if (request->kind == REQUEST_BLOCK && slot->state == SLOT_BLOCK_ASKED) {
+            slot->peer = request->peer;
+            slot_set(lane, slot, SLOT_WANTS_BLOCK);
+        }
+    }
+}
+
+void lane_fetch(struct spv *spv, struct lane *lane)
+{
+    fetch_filters(spv, lane);
+    fetch_blocks(spv, lane);
+}

@@ -1,0 +1,58 @@
+/* Parameters of the networks, in one table. */
+#ifndef SPV_NETWORK_H
+#define SPV_NETWORK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "spv/header.h"
+#include "spv/u256.h"
+
+/* Blocks between two retargets, on every network. */
+#define RETARGET_INTERVAL 2016
+/* A coinbase may be spent 100 blocks above its own. */
+#define COINBASE_MATURITY 100
+
+enum retarget_rule {
+    RETARGET_NEVER,    /* regtest */
+    RETARGET_WINDOW,   /* mainnet, signet: the 2,016-block window */
+    RETARGET_TESTNET3, /* with the 20-minute exception */
+    RETARGET_BIP94,    /* testnet4: exception, and the window's first header's bits */
+};
+
+/* A block that a chain must contain at this height to be the one meant. */
+struct checkpoint {
+    uint32_t height;
+    struct block_hash hash;
+};
+
+struct network {
+    const char *name; /* mainnet testnet3 testnet4 signet regtest */
+    uint32_t magic;   /* as a little-endian number of the four wire bytes */
+    uint16_t port;
+    uint16_t http_port;
+    uint8_t p2pkh_version;
+    uint8_t p2sh_version;
+    const char *bech32_hrp;
+    enum retarget_rule retarget;
+    uint32_t pow_limit_bits;  /* easiest target allowed, compact form */
+    uint32_t bip34_height;    /* version >= 2 and height in the coinbase */
+    uint32_t bip66_height;    /* version >= 3 */
+    uint32_t bip65_height;    /* version >= 4 */
+    uint32_t segwit_height;   /* witness commitment is enforced from here */
+    uint8_t minimum_work[32]; /* big-endian; a chain below it isn't believed yet */
+    struct block_header genesis;
+    struct block_hash genesis_hash;
+    const struct checkpoint *checkpoints; /* ascending heights */
+    size_t checkpoint_count;
+    const char *const *dns_seeds; /* NULL-terminated */
+    uint32_t subsidy_halving_interval;
+};
+
+/* NULL if there is no network of this name. The table lives for ever. */
+const struct network *network_find(const char *name);
+/* The table, NULL-terminated, mainnet first. */
+const struct network *const *network_all(void);
+
+#endif

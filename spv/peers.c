@@ -1,0 +1,329 @@
+/* Peers: dialing, handshake, keeping alive, letting go. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "spv/core_state.h"
+
+struct peer *peer_find(struct spv *spv, uint32_t id)
+{
+    for (size_t i = 0; id && i < spv->peer_count; i++)
+        if (spv->peers[i].id == id)
+            return &spv->peers[i];
+    return NULL;
+}
+
+void peers_start(struct spv *spv, const struct spv_address *addresses, size_t count)
+{
+    for (size_t i = 0; i < count && i < PEERS_MAX; i++) {
+        struct peer *peer = &spv->peers[spv->peer_count++];
+        peer->address = addresses[i];
+        peer->state = PEER_WAITING;
+        peer->deadline = spv->now.mono;
+        peer->retry_ms = RETRY_MIN_MS;
+    }
+}
+
+/* The one place where a peer's state changes. */
+static void peer_set_state(struct spv *spv, struct peer *peer, enum peer_state state)
+{
+    peer->state = state;
+    spv->revision++;
+}
+
+static void dial(struct spv *spv, struct peer *peer)
+{
+    peer->id = ++spv->next_peer_id;
+    peer->deadline = mono_add(spv->now.mono, DIAL_TIMEOUT_MS);
+    peer_set_state(spv, peer, PEER_DIALING);
+    struct spv_effect *effect = spv_effect_add(spv, SPV_DIAL);
+    effect->peer = peer->id;
+    memcpy(effect->dial.address, peer->address.text, sizeof effect->dial.address);
+}
+
+/* Back to waiting, with everything that belonged to the connection forgotten. */
+static void disconnect(struct spv *spv, struct peer *peer, int64_t retry_ms)
+{
+    uint32_t id = peer->id;
+    struct spv_address address = peer->address;
+    memset(peer, 0, sizeof *peer);
+    peer->address = address;
+    peer->retry_ms = retry_ms;
+    peer->deadline = mono_add(spv->now.mono, retry_ms);
+    peer_set_state(spv, peer, PEER_WAITING);
+    if (spv->headers_from == id)
+        spv->headers_from = 0;
+    requests_return_of(spv, id);
+}
+
+static int64_t next_retry(const struct peer *peer)
+{
+    int64_t doubled = peer->retry_ms * 2;
+    return doubled > RETRY_MAX_MS ? RETRY_MAX_MS : doubled;
+}
+
+void peer_lost(struct spv *spv, struct peer *peer)
+{
+    if (peer->state == PEER_READY)
+        spv_note(spv, LOG_NET, LOG_INFO, peer, "connection lost; trying again");
+    disconnect(spv, peer, next_retry(peer));
+}
+
+void peer_drop(struct spv *spv, struct peer *peer, const char *fault)
+{
+    if (fault)
+        spv_note(spv, LOG_NET, LOG_WARNING, peer, "let go: %s", fault);
+    struct spv_effect *effect = spv_effect_add(spv, SPV_DROP);
+    effect->peer = peer->id;
+    disconnect(spv, peer, fault ? RETRY_FAULT_MS : next_retry(peer));
+}
+
+void peer_stalled(struct spv *spv, struct peer *peer)
+{
+    if (mono_reached(spv->now.mono, peer->stalled_until))
+        spv_note(spv, LOG_NET, LOG_DEBUG, peer, "slow to answer; others are asked first");
+    peer->stalled_until = mono_add(spv->now.mono, STALL_MS);
+}
+
+void peer_connected(struct spv *spv, struct peer *peer)
+{
+    if (peer->state != PEER_DIALING)
+        return;
+    peer->deadline = mono_add(spv->now.mono, HANDSHAKE_TIMEOUT_MS);
+    peer_set_state(spv, peer, PEER_HANDSHAKE);
+    struct message_version version = {
+        .version = PROTOCOL_VERSION,
+        .time = spv->now.wall.s,
+        .nonce = spv->own_nonce,
+        .start_height = (int32_t)spv->best->height,
+    };
+    memcpy(version.agent, spv->agent, sizeof spv->agent);
+    struct writer payload;
+    writer_init(&payload);
+    version_encode(&payload, &version);
+    spv_send(spv, peer, MESSAGE_VERSION, &payload);
+    writer_release(&payload);
+}
+
+static const char *missing_service(uint64_t services)
+{
+    if (!(services & NODE_NETWORK))
+        return "it doesn't serve the whole chain (NODE_NETWORK); use a node that isn't "
+               "pruned";
+    if (!(services & NODE_WITNESS))
+        return "it doesn't serve witnesses (NODE_WITNESS)";
+    if (!(services & NODE_COMPACT_FILTERS))
+        return "it doesn't serve compact filters (NODE_COMPACT_FILTERS); on Bitcoin Core "
+               "set blockfilterindex=1 and peerblockfilters=1";
+    return NULL;
+}
+
+static void take_version(struct spv *spv, struct peer *peer, struct bytes payload)
+{
+    struct message_version version;
+    if (peer->has_version || !version_decode(&version, payload)) {
+        peer_drop(spv, peer, "malformed or repeated version message");
+        return;
+    }
+    if (version.nonce == spv->own_nonce) {
+        peer_drop(spv, peer, "connected to ourselves");
+        return;
+    }
+    const char *missing = missing_service(version.services);
+    if (missing) {
+        peer_drop(spv, peer, missing);
+        return;
+    }
+    peer->has_version = true;
+    peer->services = version.services;
+    peer->start_height = version.start_height;
+    memcpy(peer->agent, version.agent, sizeof peer->agent);
+    spv_send(spv, peer, MESSAGE_VERACK, NULL);
+}
+
+static void take_verack(struct spv *spv, struct peer *peer)
+{
+    if (peer->state != PEER_HANDSHAKE)
+        return;
+    if (!peer->has_version) {
+        peer_drop(spv, peer, "verack before version");
+        return;
+    }
+    peer->retry_ms = RETRY_MIN_MS;
+    peer->ping_at = mono_add(spv->now.mono, PING_INTERVAL_MS);
+    peer_set_state(spv, peer, PEER_READY);
+    spv_note(spv, LOG_NET, LOG_INFO, peer, "connected to %s at height %d", peer->agent,
+             (int)peer->start_height);
+    /* BIP 130: announce new blocks by their headers. */
+    spv_send(spv, peer, MESSAGE_SENDHEADERS, NULL);
+    headers_peer_ready(spv, peer);
+    filter_sync_peer_ready(spv, peer);
+}
+
+static void send_nonce(struct spv *spv, const struct peer *peer, enum message_kind kind,
+                       uint64_t nonce)
+{
+    struct writer payload;
+    writer_init(&payload);
+    write_u64le(&payload, nonce);
+    spv_send(spv, peer, kind, &payload);
+    writer_release(&payload);
+}
+
+static void take_ping(struct spv *spv, struct peer *peer, struct bytes payload)
+{
+    uint64_t nonce;
+    if (nonce_decode(&nonce, payload))
+        send_nonce(spv, peer, MESSAGE_PONG, nonce);
+    else
+        peer_drop(spv, peer, "malformed ping");
+}
+
+static void take_pong(struct peer *peer, struct bytes payload)
+{
+    uint64_t nonce;
+    if (nonce_decode(&nonce, payload) && nonce == peer->ping_nonce)
+        peer->ping_nonce = 0;
+}
+
+static void take_notfound(struct spv *spv, struct peer *peer)
+{
+    /* What it doesn't have, others are asked for. */
+    peer_stalled(spv, peer);
+    requests_return_of(spv, peer->id);
+}
+
+void peer_message(struct spv *spv, struct peer *peer, const struct frame *frame,
+                  struct bytes payload)
+{
+    if (!frame_checksum_ok(frame, payload)) {
+        peer_drop(spv, peer, "message with a wrong checksum");
+        return;
+    }
+    bool ready = peer->state == PEER_READY;
+    switch (frame->kind) {
+    case MESSAGE_VERSION:
+        take_version(spv, peer, payload);
+        return;
+    case MESSAGE_VERACK:
+        take_verack(spv, peer);
+        return;
+    case MESSAGE_PING:
+        take_ping(spv, peer, payload);
+        return;
+    case MESSAGE_PONG:
+        take_pong(peer, payload);
+        return;
+    case MESSAGE_HEADERS:
+        if (ready)
+            headers_message(spv, peer, payload);
+        return;
+    case MESSAGE_INV:
+        if (ready)
+            headers_inv(spv, peer, payload);
+        return;
+    case MESSAGE_CFCHECKPT:
+        if (ready)
+            filter_sync_checkpt(spv, peer, payload);
+        return;
+    case MESSAGE_CFHEADERS:
+        if (ready)
+            filter_sync_headers(spv, peer, payload);
+        return;
+    case MESSAGE_CFILTER:
+        if (ready)
+            lane_cfilter(spv, peer, payload);
+        return;
+    case MESSAGE_BLOCK:
+        if (ready)
+            lane_block(spv, peer, payload);
+        return;
+    case MESSAGE_NOTFOUND:
+        if (ready)
+            take_notfound(spv, peer);
+        return;
+    case MESSAGE_SENDHEADERS:
+    case MESSAGE_GETHEADERS:
+    case MESSAGE_GETCFCHECKPT:
+    case MESSAGE_GETCFHEADERS:
+    case MESSAGE_GETCFILTERS:
+    case MESSAGE_GETDATA:
+    case MESSAGE_OTHER:
+        return; /* we serve nothing */
+    }
+}
+
+static void tick_ready(struct spv *spv, struct peer *peer)
+{
+    if (peer->ping_nonce && mono_reached(spv->now.mono, peer->pong_deadline)) {
+        spv_note(spv, LOG_NET, LOG_INFO, peer, "no answer to a ping; connecting anew");
+        peer_drop(spv, peer, NULL);
+        return;
+    }
+    if (mono_reached(spv->now.mono, peer->ping_at)) {
+        peer->ping_at = mono_add(spv->now.mono, PING_INTERVAL_MS);
+        if (!peer->ping_nonce) {
+            peer->ping_nonce = random_u64(&spv->random) | 1;
+            peer->pong_deadline = mono_add(spv->now.mono, PING_TIMEOUT_MS);
+            send_nonce(spv, peer, MESSAGE_PING, peer->ping_nonce);
+        }
+    }
+}
+
+void peers_tick(struct spv *spv)
+{
+    for (size_t i = 0; i < spv->peer_count; i++) {
+        struct peer *peer = &spv->peers[i];
+        bool late = mono_reached(spv->now.mono, peer->deadline);
+        switch (peer->state) {
+        case PEER_WAITING:
+            if (late)
+                dial(spv, peer);
+            break;
+        case PEER_DIALING:
+        case PEER_HANDSHAKE:
+            if (late)
+                peer_drop(spv, peer, NULL);
+            break;
+        case PEER_READY:
+            tick_ready(spv, peer);
+            break;
+        }
+    }
+}
+
+static struct mono_time peer_deadline(const struct peer *peer)
+{
+    if (peer->state != PEER_READY)
+        return peer->deadline;
+    struct mono_time next = peer->ping_at;
+    if (peer->ping_nonce && peer->pong_deadline.ms < next.ms)
+        next = peer->pong_deadline;
+    if (peer->headers_asked && peer->headers_deadline.ms < next.ms)
+        next = peer->headers_deadline;
+    if (!peer->headers_asked && peer->probe_at.ms < next.ms)
+        next = peer->probe_at;
+    return next;
+}
+
+struct mono_time peers_deadline(const struct spv *spv)
+{
+    struct mono_time next = MONO_NEVER;
+    for (size_t i = 0; i < spv->peer_count; i++) {
+        struct mono_time deadline = peer_deadline(&spv->peers[i]);
+        if (deadline.ms < next.ms)
+            next = deadline;
+    }
+    return next;
+}
+
+bool peer_has(const struct spv *spv, const struct peer *peer, uint32_t height,
+              const struct block_hash *hash)
+{
+    if (peer->state != PEER_READY || !peer->best || peer->best->height < height)
+        return false;
+    /* Below the root all branches of the tree are one. */
+    if (height < header_tree_root(spv->tree)->height)
+        return true;
+    const struct header_node *node = header_tree_ancestor(spv->tree, peer->best, height);
+    return node && block_hash_equal(&node->hash, hash);
+}

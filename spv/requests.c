@@ -1,0 +1,113 @@
+/* Who is asked for what. Requests are spread over all peers that have the data; what
+ * isn't answered in time is given back and asked of another. */
+#include "spv/core_state.h"
+
+static uint32_t load_of(const struct spv *spv, const struct peer *peer,
+                        enum request_kind kind)
+{
+    uint32_t load = 0;
+    for (size_t i = 0; i < spv->request_count; i++)
+        load += spv->requests[i].peer == peer->id && spv->requests[i].kind == kind;
+    return load;
+}
+
+static uint32_t load_max(enum request_kind kind)
+{
+    return kind == REQUEST_BLOCK ? BLOCK_REQUESTS_PER_PEER : FILTER_REQUESTS_PER_PEER;
+}
+
+/* The least loaded peer that has the block; one that was silent lately, or is to be
+ * avoided, only if there is no other. Between equals chance decides. NULL: nobody has
+ * room. */
+struct peer *request_pick_peer(struct spv *spv, enum request_kind kind, uint32_t height,
+                               const struct block_hash *hash, uint32_t avoid)
+{
+    struct peer *pick = NULL;
+    uint32_t pick_cost = UINT32_MAX, ties = 0;
+    for (size_t i = 0; i < spv->peer_count; i++) {
+        struct peer *peer = &spv->peers[i];
+        if (!peer_has(spv, peer, height, hash))
+            continue;
+        uint32_t cost = load_of(spv, peer, kind);
+        if (cost >= load_max(kind))
+            continue;
+        if (!mono_reached(spv->now.mono, peer->stalled_until))
+            cost += 1000;
+        if (peer->id == avoid)
+            cost += 2000;
+        if (kind != REQUEST_BLOCK && peer->filters_differ)
+            cost += 4000;
+        if (cost < pick_cost)
+            ties = 0;
+        if (cost <= pick_cost && random_below(&spv->random, ++ties) == 0) {
+            pick = peer;
+            pick_cost = cost;
+        }
+    }
+    return pick;
+}
+
+struct request *request_add(struct spv *spv, const struct request *request)
+{
+    if (spv->request_count == REQUESTS_MAX)
+        return NULL;
+    struct request *added = &spv->requests[spv->request_count++];
+    *added = *request;
+    added->next = request->from;
+    added->deadline = mono_add(spv->now.mono, REQUEST_TIMEOUT_MS);
+    return added;
+}
+
+void request_remove(struct spv *spv, struct request *request)
+{
+    *request = spv->requests[--spv->request_count];
+}
+
+static void request_return(struct spv *spv, struct request *request)
+{
+    struct request copy = *request;
+    request_remove(spv, request);
+    if (copy.kind == REQUEST_CFHEADERS)
+        filter_sync_returned(spv, &copy);
+    else
+        lane_returned(spv, &copy);
+}
+
+void requests_return_of(struct spv *spv, uint32_t peer)
+{
+    for (size_t i = spv->request_count; i-- > 0;)
+        if (spv->requests[i].peer == peer)
+            request_return(spv, &spv->requests[i]);
+}
+
+void requests_tick(struct spv *spv)
+{
+    for (size_t i = spv->request_count; i-- > 0;) {
+        struct request *request = &spv->requests[i];
+        if (!mono_reached(spv->now.mono, request->deadline))
+            continue;
+        struct peer *peer = peer_find(spv, request->peer);
+        /* Filters of the newest blocks may not be built yet: no stall. */
+        bool tip =
+            request->kind == REQUEST_CFHEADERS && request->to + 6 > spv->best->height;
+        if (peer && !tip)
+            peer_stalled(spv, peer);
+        request_return(spv, request);
+    }
+}
+
+struct mono_time requests_deadline(const struct spv *spv)
+{
+    struct mono_time next = MONO_NEVER;
+    for (size_t i = 0; i < spv->request_count; i++)
+        if (spv->requests[i].deadline.ms < next.ms)
+            next = spv->requests[i].deadline;
+    return next;
+}
+
+void requests_drop_lane(struct spv *spv, uint8_t lane)
+{
+    for (size_t i = spv->request_count; i-- > 0;)
+        if (spv->requests[i].kind != REQUEST_CFHEADERS && spv->requests[i].lane == lane)
+            request_remove(spv, &spv->requests[i]);
+}

@@ -1,0 +1,40 @@
+/* 32 bytes of block hash, then a filter; matched against a fixed set. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "spv/gcs.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const uint64_t seed[2] = {1, 2};
+    struct bytes scripts[100];
+    uint8_t rooms[100][2];
+    uint32_t ids[100];
+    struct tx_out outs[100];
+    struct block block = {.outs = outs, .out_count = 100};
+
+    if (size < 32) {
+        return 0;
+    }
+    memcpy(block.hash.b, data, 32);
+    for (uint32_t i = 0; i < 100; i++) {
+        rooms[i][0] = 0x51;
+        rooms[i][1] = (uint8_t)i;
+        scripts[i] = (struct bytes){rooms[i], 2};
+        outs[i].script = scripts[i];
+        ids[i] = i;
+    }
+    struct bytes filter = {data + 32, size - 32};
+    struct script_set *set = script_set_new(scripts, ids, 100, seed);
+    enum gcs_result any = gcs_match_any(filter, &block.hash, set);
+    enum gcs_result all = gcs_holds_outputs(filter, &block);
+    script_set_unref(set);
+
+    if ((any == GCS_MALFORMED) != (all == GCS_MALFORMED) ||
+        (all == GCS_MATCH && any != GCS_MATCH)) {
+        abort();
+    }
+    return 0;
+}

@@ -1,0 +1,222 @@
+/* The ledger: which scripts are watched, which coins they hold, and how blocks change
+ * that. One owner thread, the one that writes.
+ *
+ * Tables: scripts, cohorts, coins, events, feeds, members, tallies. Coins carry the
+ * heights at which they were created and spent, so that the state at any height up to
+ * LEDGER_DEPTH below the cursor can be told. Events are every credit and debit in chain
+ * order; they hold enough to take a block back, so they are the undo as well. A tally is
+ * a feed's running sum, one row for each height at which it changed. */
+#ifndef STORE_LEDGER_H
+#define STORE_LEDGER_H
+
+#include "base/money.h"
+#include "spv/block.h"
+#include "spv/cohort.h"
+#include "store/chain_rows.h"
+#include "store/store.h"
+
+/* A spent coin leaves the coin table when its spend is this deep. */
+#define LEDGER_DEPTH 2016
+#define HEIGHT_NONE UINT32_MAX
+
+struct coin {
+    struct outpoint outpoint;
+    uint32_t script; /* id */
+    struct amount amount;
+    uint32_t created;
+    uint32_t spent; /* HEIGHT_NONE while unspent */
+    bool coinbase;
+};
+
+enum event_kind {
+    EVENT_CREDIT,
+    EVENT_DEBIT,
+    EVENT_REPLACED /* BIP 30: by a later coinbase */
+};
+
+struct event {
+    uint32_t height;
+    uint32_t tx_index; /* in the block */
+    uint32_t index;    /* vout of a credit, vin of a debit */
+    enum event_kind kind;
+    /* As it was before (debit, replaced) or is after (credit). A replaced coin that was
+     * spent by then takes nothing from a sum. */
+    struct coin coin;
+    struct txid txid; /* of the transaction that did it */
+};
+
+/* ---- what is watched ---- */
+
+struct watched_script {
+    struct bytes script;
+    uint32_t birth; /* payments below this height don't count; scanned from here */
+};
+
+struct feed_member {
+    uint32_t script; /* index into watched_scripts */
+    uint32_t birth;  /* in this feed */
+    const char *label;
+    const char *custodian;
+};
+
+struct feed_definition {
+    const char *name;
+    uint8_t set_hash[32];
+    uint32_t confirmations;
+    bool count_immature;
+    const struct feed_member *members; /* each script once */
+    size_t member_count;
+};
+
+struct ledger_definition {
+    const struct watched_script *scripts; /* each script once */
+    size_t script_count;
+    const struct feed_definition *feeds;
+    size_t feed_count;
+};
+
+struct ledger;
+
+/* The writer's companion of the store: caches scripts, cohorts and membership. */
+NODISCARD enum store_result ledger_open(struct ledger **out, struct store *store,
+                                        const uint64_t seed[static 2],
+                                        struct error *error);
+void ledger_close(struct ledger *ledger);
+
+/* Watch exactly this, in one transaction: new scripts (and those whose birth moved down)
+ * become a new cohort below their birth, or join cohort 0 if it isn't past that; scripts
+ * that are gone lose their coins and events; feeds whose set changed get their tallies
+ * made anew. With COHORTS_MAX cohorts, new scripts join the hindmost one, which starts
+ * over where needed. */
+NODISCARD enum store_result ledger_define(struct ledger *ledger,
+                                          const struct ledger_definition *definition,
+                                          struct error *error);
+
+/* The cohorts now. The caller releases the table. */
+void ledger_cohorts(struct ledger *ledger, struct cohort_table *out);
+
+/* ---- blocks ---- */
+
+/* Consecutive blocks for one cohort, heights base + 1 .. base + count. */
+struct ledger_batch {
+    uint64_t epoch; /* of the cohort table that this was prepared for; another one than
+                       now: STORE_STALE */
+    uint32_t cohort;
+    uint32_t base;
+    const struct chain_row *rows; /* headers and, where known, filter headers */
+    struct block *const
+        *blocks; /* one a row; NULL: its filter says nothing of ours is in it */
+    size_t count;
+    /* The rows replace the chain above `base`: every cohort is rewound to it first,
+     * samples above it become orphaned. Else base is the cohort's cursor, and rows that
+     * aren't stored yet are appended. */
+    bool reorganise;
+    /* False: keep what the blocks do to us in memory until a later call for the same
+     * cohort, whose base follows on, commits; nothing is written. */
+    bool commit;
+};
+
+struct ledger_outcome {
+    uint32_t invalid_height; /* for STORE_INVALID_BLOCK */
+    uint32_t credits, debits;
+    uint32_t rewound;  /* blocks of cohort 0 taken back */
+    bool merged;       /* cohorts met: ledger_cohorts has changed */
+    uint64_t orphaned; /* samples */
+};
+
+/* Apply. A block that spends a watched coin twice is STORE_INVALID_BLOCK; a batch whose
+ * epoch, cohort or base no longer fits is STORE_STALE. In case of any
+ * failure the ledger and what is staged stay as they were before the call. */
+NODISCARD enum store_result ledger_apply(struct ledger *ledger,
+                                         const struct ledger_batch *batch,
+                                         struct ledger_outcome *outcome,
+                                         struct error *error);
+/* Forget what a cohort has staged. */
+void ledger_unstage(struct ledger *ledger, uint32_t cohort);
+
+/* ---- reading (any process) ---- */
+
+struct feed_row {
+    uint32_t id;
+    char name[65];
+    uint8_t set_hash[32];
+    uint32_t confirmations;
+    bool count_immature;
+    uint32_t members;
+    bool merged; /* every script is in cohort 0: the tally is live */
+};
+
+/* All feeds, ordered by name; *feeds is malloc'd. */
+NODISCARD enum store_result ledger_feeds(struct store_txn *txn, struct feed_row **feeds,
+                                         size_t *count, struct error *error);
+NODISCARD enum store_result ledger_feed(struct store_txn *txn, struct feed_row *feed,
+                                        const char *name, struct error *error);
+
+/* Cursor of cohort 0; STORE_NOT_FOUND if nothing is watched. */
+NODISCARD enum store_result ledger_cursor(struct store_txn *txn, uint32_t *cursor,
+                                          struct error *error);
+/* Lowest cursor of any cohort. */
+NODISCARD enum store_result ledger_lowest_cursor(struct store_txn *txn, uint32_t *cursor,
+                                                 struct error *error);
+
+/* A feed's reserve at a height. `counted` is what the feed's policy counts; immature
+ * coinbase is beside it when the policy excludes it (else it is inside and shown too). */
+struct reserve {
+    struct amount counted;
+    uint64_t coins;
+    struct amount immature;
+    uint64_t immature_coins;
+    struct amount spent_above; /* part of `counted` that is spent above the height */
+    uint64_t coins_spent_above;
+};
+
+/* Heights above cohort 0's cursor are STORE_NOT_FOUND everywhere below; so is the tally
+ * of a feed that isn't merged, and for the calls that look at coins a height more than
+ * LEDGER_DEPTH below the cursor. Of a feed that isn't merged they see the scripts of
+ * cohort 0 only. */
+
+/* By the running sum: one row. spent_above is left zero. */
+NODISCARD enum store_result ledger_tally(struct store_txn *txn, struct reserve *out,
+                                         const struct feed_row *feed, uint32_t height,
+                                         struct error *error);
+
+/* By adding all coins, and beside it all events: one pass for many feeds. */
+struct readd {
+    const struct feed_row *feed;
+    uint32_t height;
+    struct reserve by_coins;
+    struct amount
+        events_total;     /* credits less debits up to the height; counted and immature */
+    bool events_negative; /* debits exceed credits: a fault */
+};
+NODISCARD enum store_result ledger_readd(struct store_txn *txn, struct readd *requests,
+                                         size_t count, struct error *error);
+
+/* Walk the coins of a feed alive at a height, in table order; the callback's false stops.
+ * Script, label and custodian are valid during the call. */
+struct coin_view {
+    struct coin coin;
+    struct bytes script;
+    const char *label;
+    const char *custodian;
+};
+NODISCARD enum store_result
+ledger_each_coin(struct store_txn *txn, const struct feed_row *feed, uint32_t height,
+                 bool (*each)(void *context, const struct coin_view *coin), void *context,
+                 struct error *error);
+
+/* Walk a feed's events of heights from .. to, in chain order; the callback's false stops.
+ * Script, label and custodian are valid during the call. */
+struct event_view {
+    struct event event;
+    struct bytes script;
+    const char *label;
+    const char *custodian;
+};
+NODISCARD enum store_result
+ledger_each_event(struct store_txn *txn, const struct feed_row *feed, uint32_t from,
+                  uint32_t to,
+                  bool (*each)(void *context, const struct event_view *event),
+                  void *context, struct error *error);
+
+#endif

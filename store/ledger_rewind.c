@@ -1,0 +1,133 @@
+/* Taking blocks back. */
+#include "store/ledger_state.h"
+#include "store/outbox.h"
+#include "store/sample.h"
+
+static enum store_result undo_event(struct store_txn *txn, const struct event *event,
+                                    struct error *error)
+{
+    if (event->kind != EVENT_CREDIT)
+        return coin_put(txn, &event->coin, error);
+    struct key key = coin_key(&event->coin.outpoint);
+    enum store_result result = table_delete(txn, TABLE_COINS, key_bytes(&key), error);
+    if (result == STORE_NOT_FOUND)
+        return table_damaged(TABLE_COINS, "the coin of a credit isn't there", error);
+    return result;
+}
+
+static enum store_result undo_events(struct store_txn *txn, uint32_t fork,
+                                     struct error *error)
+{
+    struct walk walk;
+    enum store_result result = walk_open(&walk, txn, TABLE_EVENTS, error);
+    while (result == STORE_OK && (result = walk_last(&walk, error)) == STORE_OK) {
+        struct event event;
+        if (!event_decode(&event, walk.key, walk.value)) {
+            result = table_damaged(TABLE_EVENTS, "a row is malformed", error);
+            break;
+        }
+        if (event.height <= fork)
+            break;
+        result = walk_delete(&walk, error);
+        if (result == STORE_OK)
+            result = undo_event(txn, &event, error);
+    }
+    walk_close(&walk);
+    return result == STORE_NOT_FOUND ? STORE_OK : result;
+}
+
+/* Bring back the row of a coin that was spent here and that a block above the fork
+ * pruned. If something is in its place, it was never pruned, or a later coin replaced it.
+ */
+static enum store_result restore_coin(struct ledger_change *change, struct event *event,
+                                      uint32_t fork, struct error *error)
+{
+    uint32_t cohort = script_cohort(change->state, event->coin.script);
+    struct coin found;
+    if (event->kind != EVENT_DEBIT || cohort == COHORT_NONE ||
+        change->cursors[cohort] <= fork)
+        return STORE_OK;
+    enum store_result result =
+        coin_get(change->txn, &found, &event->coin.outpoint, error);
+    if (result != STORE_NOT_FOUND)
+        return result;
+    event->coin.spent = event->height;
+    return coin_put(change->txn, &event->coin, error);
+}
+
+/* Newest first, so that of two coins with one outpoint (BIP 30) the later one stays. */
+static enum store_result restore_pruned(struct ledger_change *change, uint32_t fork,
+                                        struct error *error)
+{
+    uint32_t highest = 0;
+    for (size_t i = 0; i < change->state->cohorts.count; i++) {
+        uint32_t cursor = change->cursors[change->state->cohorts.at[i].id];
+        highest = cursor > highest ? cursor : highest;
+    }
+    if (highest <= LEDGER_DEPTH)
+        return STORE_OK;
+    uint32_t below = highest - LEDGER_DEPTH < fork ? highest - LEDGER_DEPTH : fork;
+    uint32_t above = fork > LEDGER_DEPTH ? fork - LEDGER_DEPTH : 0;
+    struct key key = key_u32(below + 1);
+    struct walk walk;
+    enum store_result result = walk_open(&walk, change->txn, TABLE_EVENTS, error);
+    if (result == STORE_OK)
+        result = walk_seek_before(&walk, key_bytes(&key), error);
+    for (; result == STORE_OK; result = walk_previous(&walk, error)) {
+        struct event event;
+        if (!event_decode(&event, walk.key, walk.value)) {
+            result = table_damaged(TABLE_EVENTS, "a row is malformed", error);
+            break;
+        }
+        if (event.height <= above)
+            break;
+        if ((result = restore_coin(change, &event, fork, error)) != STORE_OK)
+            break;
+    }
+    walk_close(&walk);
+    return result == STORE_NOT_FOUND ? STORE_OK : result;
+}
+
+static enum store_result rewind_tallies(struct ledger_change *change, uint32_t fork,
+                                        struct error *error)
+{
+    enum store_result result = STORE_OK;
+    for (size_t i = 0; i < change->state->feed_count && result == STORE_OK; i++) {
+        uint32_t feed = change->state->feeds[i].id;
+        result = tally_delete_from(change->txn, feed, fork + 1, error);
+        if (result == STORE_OK)
+            result = tally_at(change->txn, &change->board.now[i], feed, fork, error);
+    }
+    return result;
+}
+
+enum store_result ledger_rewind(struct ledger_change *change, uint32_t fork,
+                                struct error *error)
+{
+    struct chain_extent extent;
+    enum store_result result = chain_extent(change->txn, &extent, error);
+    if (result == STORE_OK)
+        result = undo_events(change->txn, fork, error);
+    if (result == STORE_OK)
+        result = restore_pruned(change, fork, error);
+    if (result == STORE_OK)
+        result = rewind_tallies(change, fork, error);
+    /* A cursor above the stored headers hasn't got there by applying blocks. */
+    if (result == STORE_OK && change->cursors[0] > fork && extent.header_height > fork)
+        change->outcome.rewound =
+            (change->cursors[0] < extent.header_height ? change->cursors[0]
+                                                       : extent.header_height) -
+            fork;
+    for (size_t i = 0; i < change->state->cohorts.count && result == STORE_OK; i++) {
+        uint32_t id = change->state->cohorts.at[i].id;
+        if (change->cursors[id] <= fork)
+            continue;
+        change->cursors[id] = fork;
+        result = cohort_put(change->txn, id, fork, error);
+    }
+    if (result == STORE_OK)
+        result = sample_orphan_above(change->txn, fork, &change->outcome.orphaned, error);
+    if (result == STORE_OK)
+        result = outbox_rewind(change->txn, fork, error);
+    return result;
+}

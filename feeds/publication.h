@@ -1,0 +1,50 @@
+/* Evaluating a feed's statements for publication, the same for every kind of publisher.
+ *
+ * Each connected block's statement is looked at once, in height order, against what
+ * stands where the feed publishes to. The first that is due becomes a publication in
+ * state PUBLICATION_DUE; the blocks above it wait until it is final, so that blocks that
+ * arrive together give what they give one by one. Nothing is looked at unless the feed's
+ * newest sample is good; what was missed is looked at when it is good again. */
+#ifndef FEEDS_PUBLICATION_H
+#define FEEDS_PUBLICATION_H
+
+#include "feeds/due.h"
+#include "store/ledger.h"
+#include "store/outbox.h"
+
+enum evaluation_result {
+    EVALUATION_NOT_DUE,
+    EVALUATION_DUE,         /* a publication is in the outbox, in state PUBLICATION_DUE */
+    EVALUATION_WAITING,     /* due, but not above what is published; in state
+                               PUBLICATION_WAITING */
+    EVALUATION_IN_FLIGHT,   /* `round` isn't final yet */
+    EVALUATION_NOT_GOOD,    /* the newest sample isn't good, or there is none */
+    EVALUATION_SINGLE_PEER, /* it rests on one peer that isn't trusted */
+    EVALUATION_UNREADABLE,  /* what is published isn't known: `reason` */
+};
+
+struct evaluation {
+    enum evaluation_result result;
+    enum due due;                 /* of DUE and WAITING */
+    uint64_t round;               /* of DUE, WAITING and IN_FLIGHT */
+    uint32_t height;              /* of DUE and WAITING */
+    bool reported_block_orphaned; /* the published block isn't on our chain: to be alarmed
+                                   */
+    char reason[SAMPLE_REASON_TEXT_MAX]; /* for people, of all but NOT_DUE and DUE; may be
+                                            empty */
+};
+
+/* True from PUBLICATION_DUE until FINAL, SUPERSEDED, REFUSED or WAITING. */
+bool publication_in_flight(enum publication_state state);
+
+/* Look at the blocks from the last one evaluated (the first time: from the sample's own)
+ * to the newest sample's, at most the last 2,016, and put into the outbox what comes of
+ * it. Without a policy (NULL) nothing is looked at and only what is in flight is told:
+ * for the start, when the newest sample says nothing of how the gates are now.
+ * STORE_NOT_FOUND if the ledger has no such feed. */
+NODISCARD enum store_result
+publication_evaluate(struct store_txn *txn, struct evaluation *out, const char *feed,
+                     const struct due_policy *policy, const struct published *published,
+                     struct wall_time now, struct error *error);
+
+#endif

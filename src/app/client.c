@@ -1,0 +1,461 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/client.h"
+#include "base/mem.h"
+#include "io/clock.h"
+#include "io/peer_link.h"
+#include "io/pool.h"
+#include "spv/gcs.h"
+
+struct client {
+    struct loop *loop;
+    struct loop_timer *timer;
+    struct peer_links *links;
+    struct pool *workers;
+    struct store_thread *store;
+    const struct network *network;
+    struct spv *spv;
+    struct client_handler handler;
+    struct spv_effects effects;
+    uint64_t revision;
+    bool stopped;
+};
+
+/* An effect on its way through a worker or the store's thread, with its answer. It owns
+ * the effect. */
+struct errand {
+    struct client *client;
+    struct spv_effect effect;
+    struct spv_input input;
+    struct error error;
+    struct chain_row *rows;
+    struct cohort_table cohorts;
+    uint32_t credits, debits, rewound;
+};
+
+static struct errand *errand_new(struct client *client, struct spv_effect *effect,
+                                 enum spv_input_kind answer)
+{
+    struct errand *errand = mem_zalloc(1, sizeof *errand);
+    errand->client = client;
+    errand->effect = *effect;
+    errand->input.kind = answer;
+    errand->input.ticket = effect->ticket;
+    return errand;
+}
+
+static void errand_free(struct errand *errand)
+{
+    spv_effect_release(&errand->effect);
+    cohort_table_release(&errand->cohorts);
+    free(errand->rows);
+    free(errand);
+}
+
+static struct spv_now now(void)
+{
+    return (struct spv_now){now_mono(), now_wall()};
+}
+
+static void perform(struct client *client, struct spv_effect *effect);
+
+/* Step the core and drain its effects. */
+static void step(struct client *client, const struct spv_input *input)
+{
+    spv_step(client->spv, &client->effects, now(), input);
+    for (size_t i = 0; i < client->effects.count; i++)
+        perform(client, &client->effects.items[i]);
+    client->effects.count = 0;
+    loop_timer_set(client->timer, spv_deadline(client->spv));
+    if (spv_revision(client->spv) == client->revision)
+        return;
+    client->revision = spv_revision(client->spv);
+    client->handler.changed(client->handler.context);
+}
+
+/* ---- workers ---- */
+
+static void match_work(void *context)
+{
+    struct errand *errand = context;
+    struct spv_effect *effect = &errand->effect;
+    struct bytes filter = {effect->match.filter, effect->match.filter_len};
+    struct filter_hash hash;
+    struct filter_header header;
+    filter_hash_of(&hash, filter);
+    filter_header_next(&header, &hash, &effect->match.previous);
+    enum match_verdict verdict = MATCH_FALSE;
+    if (filter_header_equal(&header, &effect->match.expected)) {
+        switch (gcs_match_any(filter, &effect->match.block, effect->match.scripts)) {
+        case GCS_MATCH:
+            verdict = MATCH_HIT;
+            break;
+        case GCS_NO_MATCH:
+            verdict = MATCH_NONE;
+            break;
+        case GCS_MALFORMED:
+            break;
+        }
+    }
+    errand->input.matched.verdict = verdict;
+    if (verdict != MATCH_HIT)
+        return;
+    errand->input.matched.filter = effect->match.filter;
+    errand->input.matched.filter_len = effect->match.filter_len;
+    effect->match.filter = NULL;
+}
+
+static void match_done(void *context)
+{
+    struct errand *errand = context;
+    if (errand->client->stopped)
+        free(errand->input.matched.filter);
+    else
+        step(errand->client, &errand->input);
+    errand_free(errand);
+}
+
+static void check_work(void *context)
+{
+    struct errand *errand = context;
+    struct spv_effect *effect = &errand->effect;
+    struct spv_input *input = &errand->input;
+    uint8_t *raw = effect->check.raw;
+    effect->check.raw = NULL;
+    input->checked.verdict = block_parse(
+        &input->checked.block, raw, effect->check.raw_len, errand->client->network,
+        &effect->check.hash, effect->check.height, &errand->error);
+    if (input->checked.verdict != BLOCK_VALID) {
+        input->checked.reason = errand->error.text;
+        return;
+    }
+    struct bytes filter = {effect->check.filter, effect->check.filter_len};
+    input->checked.filter_false =
+        filter.data && gcs_holds_outputs(filter, input->checked.block) == GCS_NO_MATCH;
+}
+
+static void check_done(void *context)
+{
+    struct errand *errand = context;
+    if (errand->client->stopped)
+        block_free(errand->input.checked.block);
+    else
+        step(errand->client, &errand->input);
+    errand_free(errand);
+}
+
+/* ---- the store's thread ---- */
+
+/* The result of work that can't fail but by damage or a dead disk; false ends the errand.
+ */
+static bool store_answered(struct errand *errand, enum store_result result,
+                           const struct error *error)
+{
+    struct client *client = errand->client;
+    if (!client->stopped && result != STORE_OK)
+        client->handler.failed(client->handler.context, error);
+    return !client->stopped && result == STORE_OK;
+}
+
+static enum store_result load_rows(struct errand *errand, struct store_txn *txn,
+                                   struct error *error)
+{
+    size_t count = errand->effect.load.count;
+    struct chain_extent extent;
+    enum store_result result = chain_extent(txn, &extent, error);
+    if (result != STORE_OK)
+        return result;
+    /* A reorganisation may have shortened the chain since this was asked. */
+    uint32_t from = errand->effect.load.from;
+    if (from > extent.header_height)
+        count = 0;
+    else if (count > extent.header_height - from + 1)
+        count = extent.header_height - from + 1;
+    errand->rows = mem_zalloc(count, sizeof *errand->rows);
+    errand->input.rows.rows = errand->rows;
+    errand->input.rows.count = count;
+    return count ? chain_rows_read(txn, errand->rows, from, count, error) : STORE_OK;
+}
+
+static enum store_result load_work(void *context, struct store *store,
+                                   struct ledger *ledger, struct error *error)
+{
+    (void)ledger;
+    struct store_txn *txn;
+    enum store_result result = store_begin(store, &txn, STORE_READ, error);
+    if (result != STORE_OK)
+        return result;
+    result = load_rows(context, txn, error);
+    store_abort(txn);
+    return result;
+}
+
+static enum store_result put_headers(struct store_txn *txn,
+                                     const struct spv_effect *effect, struct error *error)
+{
+    if (effect->kind == SPV_STORE_HEADERS)
+        return chain_rows_replace(txn, effect->headers.from, effect->headers.headers,
+                                  effect->headers.count, error);
+    return chain_rows_add_filter_headers(txn, effect->filter_headers.from,
+                                         effect->filter_headers.headers,
+                                         effect->filter_headers.count, error);
+}
+
+static enum store_result headers_work(void *context, struct store *store,
+                                      struct ledger *ledger, struct error *error)
+{
+    (void)ledger;
+    const struct errand *errand = context;
+    struct store_txn *txn;
+    enum store_result result = store_begin(store, &txn, STORE_WRITE, error);
+    if (result != STORE_OK)
+        return result;
+    result = put_headers(txn, &errand->effect, error);
+    if (result == STORE_OK)
+        return store_commit(txn, error);
+    store_abort(txn);
+    return result;
+}
+
+static void stored_done(void *context, enum store_result result,
+                        const struct error *error)
+{
+    struct errand *errand = context;
+    if (store_answered(errand, result, error))
+        step(errand->client, &errand->input);
+    errand_free(errand);
+}
+
+static enum store_result apply_work(void *context, struct store *store,
+                                    struct ledger *ledger, struct error *error)
+{
+    (void)store;
+    struct errand *errand = context;
+    const struct spv_effect *effect = &errand->effect;
+    const struct ledger_batch batch = {.epoch = effect->apply.epoch,
+                                       .cohort = effect->apply.cohort,
+                                       .base = effect->apply.base,
+                                       .rows = effect->apply.rows,
+                                       .blocks = effect->apply.blocks,
+                                       .count = effect->apply.count,
+                                       .reorganise = effect->apply.reorganise,
+                                       .commit = effect->apply.commit};
+    struct ledger_outcome outcome = {0};
+    enum store_result result = ledger_apply(ledger, &batch, &outcome, error);
+    errand->credits = outcome.credits;
+    errand->debits = outcome.debits;
+    errand->rewound = outcome.rewound;
+    errand->input.applied.invalid_height = outcome.invalid_height;
+    if (result != STORE_FULL)
+        ledger_cohorts(ledger, &errand->cohorts);
+    return result;
+}
+
+static void log_applied(const struct errand *errand)
+{
+    const struct spv_effect *effect = &errand->effect;
+    uint32_t last = effect->apply.base + (uint32_t)effect->apply.count;
+    if (errand->rewound)
+        log_line(LOG_SCAN, LOG_WARNING,
+                 "reorganisation: %u blocks taken back to height %u", errand->rewound,
+                 effect->apply.base);
+    if (errand->credits || errand->debits)
+        log_line(LOG_SCAN, LOG_INFO, "blocks %u to %u: %u credits, %u debits",
+                 effect->apply.base + 1, last, errand->credits, errand->debits);
+    else
+        log_line(LOG_SCAN, LOG_DEBUG, "blocks %u to %u: nothing of ours",
+                 effect->apply.base + 1, last);
+}
+
+static bool apply_verdict(struct errand *errand, enum store_result result)
+{
+    switch (result) {
+    case STORE_OK:
+        errand->input.applied.verdict = APPLY_OK;
+        return true;
+    case STORE_STALE:
+        errand->input.applied.verdict = APPLY_STALE;
+        return true;
+    case STORE_INVALID_BLOCK:
+        errand->input.applied.verdict = APPLY_INVALID;
+        return true;
+    case STORE_NOT_FOUND:
+    case STORE_FULL:
+    case STORE_MISSING:
+    case STORE_NEWER:
+    case STORE_OTHER_NETWORK:
+    case STORE_READERS_FULL:
+    case STORE_AGAIN:
+    case STORE_DENIED:
+    case STORE_FAILED:
+        return false;
+    }
+    return false;
+}
+
+static void apply_done(void *context, enum store_result result, const struct error *error)
+{
+    struct errand *errand = context;
+    struct client *client = errand->client;
+    if (!apply_verdict(errand, result)) {
+        if (store_answered(errand, result, error))
+            abort(); /* not reached: the result isn't STORE_OK */
+    } else if (!client->stopped) {
+        if (result == STORE_OK && errand->effect.apply.commit)
+            log_applied(errand);
+        errand->input.applied.reason = error->text;
+        errand->input.applied.cohorts = &errand->cohorts;
+        step(client, &errand->input);
+        if (errand->effect.apply.commit)
+            client->handler.moved(client->handler.context);
+    }
+    errand_free(errand);
+}
+
+static enum store_result unstage_work(void *context, struct store *store,
+                                      struct ledger *ledger, struct error *error)
+{
+    (void)store;
+    (void)error;
+    const struct errand *errand = context;
+    ledger_unstage(ledger, errand->effect.unstage.cohort);
+    return STORE_OK;
+}
+
+static void unstage_done(void *context, enum store_result result,
+                         const struct error *error)
+{
+    (void)result;
+    (void)error;
+    errand_free(context);
+}
+
+/* ---- effects ---- */
+
+static void send_to_store(struct client *client, struct spv_effect *effect,
+                          enum spv_input_kind answer, store_work work, store_done done)
+{
+    store_thread_submit(client->store, work, done, errand_new(client, effect, answer));
+}
+
+/* Takes over what the effect owns. */
+static void perform(struct client *client, struct spv_effect *effect)
+{
+    switch (effect->kind) {
+    case SPV_DIAL:
+        peer_links_dial(client->links, effect->peer, effect->dial.address);
+        break;
+    case SPV_SEND:
+        peer_links_send(client->links, effect->peer, effect->send.data, effect->send.len);
+        break;
+    case SPV_DROP:
+        peer_links_drop(client->links, effect->peer);
+        break;
+    case SPV_LOAD_ROWS:
+        send_to_store(client, effect, SPV_ROWS, load_work, stored_done);
+        break;
+    case SPV_STORE_HEADERS:
+    case SPV_STORE_FILTER_HEADERS:
+        send_to_store(client, effect, SPV_STORED, headers_work, stored_done);
+        break;
+    case SPV_MATCH:
+        pool_submit(client->workers, match_work, match_done,
+                    errand_new(client, effect, SPV_MATCHED));
+        break;
+    case SPV_CHECK:
+        pool_submit(client->workers, check_work, check_done,
+                    errand_new(client, effect, SPV_CHECKED));
+        break;
+    case SPV_APPLY:
+        send_to_store(client, effect, SPV_APPLIED, apply_work, apply_done);
+        break;
+    case SPV_UNSTAGE:
+        send_to_store(client, effect, SPV_STORED, unstage_work, unstage_done);
+        break;
+    case SPV_NOTE:
+        log_line(effect->note.part, effect->note.level, "%s", effect->note.text);
+        spv_effect_release(effect);
+        break;
+    }
+}
+
+/* ---- inputs from sockets and the clock ---- */
+
+static void on_tick(void *context)
+{
+    const struct spv_input input = {.kind = SPV_TICK};
+    step(context, &input);
+}
+
+static void on_connected(uint32_t peer, void *context)
+{
+    const struct spv_input input = {.kind = SPV_PEER_CONNECTED, .peer = peer};
+    step(context, &input);
+}
+
+static void on_message(uint32_t peer, const struct frame *frame, struct bytes payload,
+                       void *context)
+{
+    const struct spv_input input = {
+        .kind = SPV_MESSAGE, .peer = peer, .message = {*frame, payload}};
+    step(context, &input);
+}
+
+static void on_lost(uint32_t peer, const char *reason, void *context)
+{
+    log_line(LOG_NET, LOG_DEBUG, "connection %u ended: %s", peer, reason);
+    const struct spv_input input = {.kind = SPV_PEER_LOST, .peer = peer};
+    step(context, &input);
+}
+
+struct client *client_new(struct loop *loop, struct store_thread *store,
+                          const struct client_settings *settings,
+                          const struct spv_start *start,
+                          const struct client_handler *handler)
+{
+    struct client *client = mem_zalloc(1, sizeof *client);
+    client->loop = loop;
+    client->store = store;
+    client->handler = *handler;
+    client->network = settings->spv.network;
+    client->timer = loop_timer_new(loop, on_tick, client);
+    client->workers = pool_new(loop, settings->workers, "worker");
+    const struct peer_links_settings links = {.network = client->network};
+    const struct peer_links_handler on_link = {on_connected, on_message, on_lost, client};
+    client->links = peer_links_new(loop, &links, &on_link);
+    client->spv = spv_new(&settings->spv, start, now());
+    loop_timer_set(client->timer, now_mono());
+    return client;
+}
+
+void client_stop(struct client *client)
+{
+    if (!client || client->stopped)
+        return;
+    client->stopped = true;
+    loop_timer_free(client->timer);
+    peer_links_free(client->links);
+    pool_free(client->workers);
+}
+
+void client_free(struct client *client)
+{
+    if (!client)
+        return;
+    client_stop(client);
+    spv_effects_clear(&client->effects);
+    spv_free(client->spv);
+    free(client);
+}
+
+const struct spv *client_core(const struct client *client)
+{
+    return client->spv;
+}
+
+void client_cohorts(struct client *client, const struct cohort_table *cohorts)
+{
+    const struct spv_input input = {.kind = SPV_COHORTS, .cohorts = cohorts};
+    step(client, &input);
+}

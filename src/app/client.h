@@ -1,0 +1,42 @@
+/* The light client, running: performs the core's effects on sockets, workers and the
+ * store's thread, and feeds back what comes of them. */
+#ifndef APP_CLIENT_H
+#define APP_CLIENT_H
+
+#include "app/store_thread.h"
+#include "io/loop.h"
+#include "spv/core.h"
+
+struct client;
+
+/* Called from the loop, never from within a client_ call. */
+struct client_handler {
+    /* Something that spv_summary and its siblings show has changed. */
+    void (*changed)(void *context);
+    /* Cohort 0 has advanced, or was taken back. */
+    void (*moved)(void *context);
+    /* The ledger can't be written any more: the daemon has to stop. */
+    void (*failed)(void *context, const struct error *error);
+    void *context;
+};
+
+struct client_settings {
+    struct spv_settings spv;
+    size_t workers;
+};
+
+struct client *client_new(struct loop *loop, struct store_thread *store,
+                          const struct client_settings *settings,
+                          const struct spv_start *start,
+                          const struct client_handler *handler);
+/* Stop talking to peers and finish the workers; no handler is called any more. What is
+ * queued at the store's thread still runs: free that one before client_free. */
+void client_stop(struct client *client);
+void client_free(struct client *client);
+
+/* For what is known (spv_summary ...). */
+const struct spv *client_core(const struct client *client);
+/* The watch lists were reloaded. */
+void client_cohorts(struct client *client, const struct cohort_table *cohorts);
+
+#endif

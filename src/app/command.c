@@ -1,0 +1,151 @@
+#include "app/command.h"
+
+const struct command commands[] = {
+    {
+        .name = "run",
+        .usage = "",
+        .summary = "watch, in the foreground",
+        .help =
+            "Connect to the Bitcoin peers of connect=, keep the coins of every listed\n"
+            "script, sample each feed's reserve and publish it. Logs go to stderr.\n"
+            "SIGTERM and SIGINT end it in good order; SIGHUP reads the lists again.\n"
+            "\n"
+            "Example:\n"
+            "  reservewatch --conf /etc/reservewatch/reservewatch.conf run\n"
+            "\n"
+            "Exit status: 0 ended by a signal, 1 failed, 2 configuration or a list at\n"
+            "fault, 4 another watcher holds the datadir (its pid is named), 5 the "
+            "ledger\n"
+            "was written by a newer version.\n",
+        .needs_config = true,
+        .run = cmd_run,
+    },
+    {
+        .name = "check",
+        .usage = "[--json]",
+        .summary = "read configuration and lists, show what would be watched",
+        .help =
+            "Read the configuration and every list, and print what `run` would watch:\n"
+            "scripts by kind, births, feeds, overlaps. Every fault is printed with its\n"
+            "file, line and, in a list, column. Needs no watcher and no network.\n"
+            "\n"
+            "Example:\n"
+            "  reservewatch --conf reservewatch.conf check\n"
+            "\n"
+            "Exit status: 0 in order, 2 faults.\n",
+        .json = true,
+        .run = cmd_check,
+    },
+    {
+        .name = "status",
+        .usage = "[--json]",
+        .summary = "phase, heights, peers, gates, feeds",
+        .help = "Print how far the watcher is and whether each gate holds. Without a "
+                "running\n"
+                "watcher it says `stopped`, and what was known last.\n"
+                "\n"
+                "Example:\n"
+                "  reservewatch status\n"
+                "\n"
+                "Exit status: 0 every gate holds, 1 failed, 3 a gate fails or the "
+                "watcher is\n"
+                "stopped.\n",
+        .json = true,
+        .needs_config = true,
+        .run = cmd_status,
+    },
+    {
+        .name = "reserves",
+        .usage = "[FEED] [--json]",
+        .summary = "newest good sample of each feed",
+        .help = "Print the newest good sample of each feed, or of one, and whether the "
+                "newest\n"
+                "sample is good. `stale` says that there was none for two intervals.\n"
+                "\n"
+                "Example:\n"
+                "  reservewatch reserves wbtc --json\n"
+                "\n"
+                "Exit status: 0 every sample shown is good and fresh, 1 failed, 2 no "
+                "such feed,\n"
+                "3 a sample is refused, stale or missing.\n",
+        .arguments_max = 1,
+        .json = true,
+        .needs_config = true,
+        .run = cmd_reserves,
+    },
+    {
+        .name = "coins",
+        .usage = "FEED [--json | --csv]",
+        .summary = "coins of a feed at its height",
+        .help =
+            "Print each coin that the feed holds at its height, the tip less its\n"
+            "confirmations, immature coinbase included.\n"
+            "\n"
+            "Example:\n"
+            "  reservewatch coins wbtc --csv > coins.csv\n"
+            "\n"
+            "Exit status: 0 done, 1 failed, 2 no such feed, 3 the coins aren't known\n"
+            "yet: scripts are still being scanned, or the chain is too short.\n",
+        .arguments_min = 1,
+        .arguments_max = 1,
+        .json = true,
+        .csv = true,
+        .needs_config = true,
+        .run = cmd_coins,
+    },
+    {
+        .name = "publications",
+        .usage = "FEED [--json]",
+        .summary = "what was published, and what is on its way",
+        .help = "Print the feed's outbox, oldest first: each publication, why it was due "
+                "and\n"
+                "what became of it.\n"
+                "\n"
+                "Example:\n"
+                "  reservewatch publications wbtc\n"
+                "\n"
+                "Exit status: 0 done, 1 failed, 2 no such feed.\n",
+        .arguments_min = 1,
+        .arguments_max = 1,
+        .json = true,
+        .needs_config = true,
+        .run = cmd_publications,
+    },
+    {
+        .name = "audit",
+        .usage = "[--json]",
+        .summary = "check every invariant of the ledger",
+        .help = "Add everything up again and check that headers, coins, events, sums, "
+                "samples\n"
+                "and publications fit together. Changes nothing; the watcher may run.\n"
+                "\n"
+                "Example:\n"
+                "  reservewatch audit\n"
+                "\n"
+                "Exit status: 0 no fault, 1 faults, or it couldn't be checked.\n",
+        .json = true,
+        .needs_config = true,
+        .run = cmd_audit,
+    },
+    {
+        .name = "reload",
+        .usage = "[--json]",
+        .summary = "have the running watcher read the lists again",
+        .help =
+            "Ask the running watcher, through the control socket in its datadir, to "
+            "read\n"
+            "its lists again, all or none. Other keys that have changed are named: they\n"
+            "take a restart. Only the watcher's user and root may ask.\n"
+            "\n"
+            "Example:\n"
+            "  reservewatch check && reservewatch reload\n"
+            "\n"
+            "Exit status: 0 reloaded, 1 no watcher runs, or it refused the new lists: "
+            "the\n"
+            "old ones stay.\n",
+        .json = true,
+        .needs_config = true,
+        .run = cmd_reload,
+    },
+};
+const size_t command_count = sizeof(commands) / sizeof(*commands);

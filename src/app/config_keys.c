@@ -1,0 +1,229 @@
+/* What the global keys' values mean. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/config_build.h"
+#include "app/endpoint.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+static bool set_network(struct config_build *build, const struct config_entry *entry,
+                        struct error *error)
+{
+    const struct network *network = network_find(entry->value);
+    build->network_unknown = network == NULL;
+    if (network == NULL)
+        return error_set(error,
+                         "'%.40s': there is mainnet, testnet3, testnet4, signet "
+                         "and regtest",
+                         entry->value);
+    build->config->network = network;
+    return true;
+}
+
+static bool set_datadir(struct config_build *build, const struct config_entry *entry,
+                        struct error *error)
+{
+    (void)error;
+    build->config->datadir = config_path_of(build, entry);
+    return true;
+}
+
+static bool set_connect(struct config_build *build, const struct config_entry *entry,
+                        struct error *error)
+{
+    struct config *config = build->config;
+    char text[ENDPOINT_TEXT_MAX];
+    if (!endpoint_parse(text, entry->value, config->network->port, error))
+        return false;
+    for (size_t i = 0; i < config->connect_count; i++) {
+        if (strcmp(config->connect[i].text, text) == 0)
+            return error_set(error, "'%s': is given twice; remove one", text);
+    }
+    struct spv_address *address = &config->connect[config->connect_count++];
+    snprintf(address->text, sizeof(address->text), "%s", text);
+    return true;
+}
+
+static bool parse_number(uint32_t *out, const char *text, size_t len, uint32_t max)
+{
+    uint64_t value = 0;
+    if (len == 0 || len > 10)
+        return false;
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] < '0' || text[i] > '9')
+            return false;
+        value = value * 10 + (uint64_t)(text[i] - '0');
+    }
+    *out = (uint32_t)value;
+    return value <= max;
+}
+
+static bool set_min_peers(struct config_build *build, const struct config_entry *entry,
+                          struct error *error)
+{
+    uint32_t *min_peers = &build->config->min_peers;
+    if (!parse_number(min_peers, entry->value, strlen(entry->value), MIN_PEERS_MAX) ||
+        *min_peers == 0)
+        return error_set(error, "'%.40s': write a number from 1 to %d", entry->value,
+                         MIN_PEERS_MAX);
+    size_t connect_count = build->config->connect_count;
+    if (connect_count > 0 && connect_count < *min_peers)
+        return error_set(error,
+                         "'%" PRIu32 "': can't be met by %zu connect=; lower it or add "
+                         "peers",
+                         *min_peers, connect_count);
+    return true;
+}
+
+static bool set_sample_interval(struct config_build *build,
+                                const struct config_entry *entry, struct error *error)
+{
+    if (!duration_parse(&build->config->sample_interval, entry->value,
+                        strlen(entry->value)))
+        return error_set(error, "'%.40s': write a duration such as 600, 10m or 1h",
+                         entry->value);
+    return true;
+}
+
+static int checkpoint_compare(const void *left, const void *right)
+{
+    const struct checkpoint *a = left, *b = right;
+    return (a->height > b->height) - (a->height < b->height);
+}
+
+static bool set_checkpoint(struct config_build *build, const struct config_entry *entry,
+                           struct error *error)
+{
+    struct config *config = build->config;
+    struct checkpoint checkpoint;
+    const char *colon = strchr(entry->value, ':');
+    if (colon == NULL ||
+        !parse_number(&checkpoint.height, entry->value, (size_t)(colon - entry->value),
+                      INT32_MAX) ||
+        !block_hash_parse(&checkpoint.hash, colon + 1, strlen(colon + 1)))
+        return error_set(error, "'%.90s': write HEIGHT:HASH, the hash as 64 hex digits",
+                         entry->value);
+    for (size_t i = 0; i < config->checkpoint_count; i++) {
+        if (config->checkpoints[i].height == checkpoint.height)
+            return error_set(error,
+                             "'%.90s': there is another one of this height; "
+                             "remove one",
+                             entry->value);
+    }
+    config->checkpoints[config->checkpoint_count++] = checkpoint;
+    qsort(config->checkpoints, config->checkpoint_count, sizeof(*config->checkpoints),
+          checkpoint_compare);
+    return true;
+}
+
+static bool set_http(struct config_build *build, const struct config_entry *entry,
+                     struct error *error)
+{
+    if (strcmp(entry->value, "0") != 0 && strcmp(entry->value, "1") != 0)
+        return error_set(error, "'%.40s': write 1 to serve HTTP or 0 not to",
+                         entry->value);
+    if (entry->value[0] == '0') {
+        free(build->config->http_bind);
+        build->config->http_bind = NULL;
+    }
+    return true;
+}
+
+static bool set_http_bind(struct config_build *build, const struct config_entry *entry,
+                          struct error *error)
+{
+    char text[ENDPOINT_TEXT_MAX];
+    if (!endpoint_parse(text, entry->value, build->config->network->http_port, error))
+        return false;
+    build->config->http_bind = mem_strdup(text);
+    return true;
+}
+
+static bool set_http_host(struct config_build *build, const struct config_entry *entry,
+                          struct error *error)
+{
+    struct config *config = build->config;
+    if (!host_name_valid(entry->value, strlen(entry->value)))
+        return error_set(error, "'%.80s': write a host's name without port",
+                         entry->value);
+    config->http_hosts[config->http_host_count++] = mem_strdup(entry->value);
+    return true;
+}
+
+static bool is_level(const char *text, size_t len)
+{
+    for (int level = LOG_ERROR; level <= LOG_DEBUG; level++) {
+        const char *name = log_level_name((enum log_level)level);
+        if (strlen(name) == len && memcmp(name, text, len) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is_part(const char *text, size_t len)
+{
+    for (int part = 0; part < LOG_PARTS; part++) {
+        const char *name = log_part_name((enum log_part)part);
+        if (strlen(name) == len && memcmp(name, text, len) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Looks only: log_configure() takes effect at once, and a fault elsewhere must leave
+ * everything as it is. */
+static bool set_log(struct config_build *build, const struct config_entry *entry,
+                    struct error *error)
+{
+    const char *word = entry->value;
+    for (;;) {
+        size_t len = strcspn(word, ","), part_len = strcspn(word, "=,");
+        bool has_part = part_len < len;
+        const char *level = has_part ? word + part_len + 1 : word;
+        if ((has_part && !is_part(word, part_len)) ||
+            !is_level(level, len - (size_t)(level - word)))
+            return error_set(error,
+                             "'%.*s': write error, warning, info or debug, for one part "
+                             "as in net=debug; parts: net, chain, scan, store, feed, "
+                             "publish, http, app",
+                             (int)(len > 40 ? 40 : len), word);
+        if (word[len] == '\0')
+            break;
+        word += len + 1;
+    }
+    build->config->log = mem_strdup(entry->value);
+    return true;
+}
+
+const struct config_key config_keys[CONFIG_KEYS] = {
+    {"network", set_network, false},
+    {"datadir", set_datadir, false},
+    {"connect", set_connect, true},
+    {"min_peers", set_min_peers, false},
+    {"sample_interval", set_sample_interval, false},
+    {"checkpoint", set_checkpoint, true},
+    {"http_bind", set_http_bind, false},
+    {"http_host", set_http_host, true},
+    {"http", set_http, false},
+    {"log", set_log, false},
+};
+
+const char *const *config_global_keys(void)
+{
+    static const char *names[CONFIG_KEYS];
+    for (size_t i = 0; i < CONFIG_KEYS; i++)
+        names[i] = config_keys[i].name;
+    return names;
+}
+
+const struct config_key *config_key_find(const char *name)
+{
+    for (size_t i = 0; i < CONFIG_KEYS; i++) {
+        if (strcmp(config_keys[i].name, name) == 0)
+            return &config_keys[i];
+    }
+    return NULL;
+}

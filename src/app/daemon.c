@@ -1,0 +1,420 @@
+/* The life of the watcher: start, what the loop calls, stop. */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "app/client.h"
+#include "app/daemon.h"
+#include "app/daemon_state.h"
+#include "app/datadir.h"
+#include "app/reading.h"
+#include "app/start.h"
+#include "app/version.h"
+#include "base/mem.h"
+#include "io/clock.h"
+#include "io/entropy.h"
+#include "io/file.h"
+#include "io/progress.h"
+
+#define TICK_MS 1000
+#define READERS_CHECK_S 60
+/* Without a terminal, a line of progress this often. */
+#define PROGRESS_LOG_S 30
+
+static void fail(void *context, const struct error *error)
+{
+    struct daemon *daemon = context;
+    log_line(LOG_APP, LOG_ERROR, "%s", error->text);
+    daemon->status = EXIT_FAILED;
+    loop_stop(daemon->loop);
+}
+
+/* ---- status and progress ---- */
+
+struct status_job {
+    struct daemon *daemon;
+    char *text;
+};
+
+static enum store_result status_change(void *context, struct store_txn *txn,
+                                       struct error *error)
+{
+    const struct status_job *job = context;
+    struct bytes text = {(const uint8_t *)job->text, strlen(job->text)};
+    return store_put_value(txn, STATUS_VALUE, text, error);
+}
+
+static enum store_result status_work(void *context, struct store *store,
+                                     struct ledger *ledger, struct error *error)
+{
+    (void)ledger;
+    return store_update(store, status_change, context, error);
+}
+
+static void status_done(void *context, enum store_result result,
+                        const struct error *error)
+{
+    struct status_job *job = context;
+    job->daemon->status_pending = false;
+    if (result != STORE_OK && !job->daemon->stopping)
+        fail(job->daemon, error);
+    free(job->text);
+    free(job);
+}
+
+struct status_sources daemon_status_sources(const struct daemon *daemon)
+{
+    return (struct status_sources){daemon->config, client_core(daemon->client),
+                                   daemon->sampler, &daemon->progress,
+                                   store_thread_full(daemon->store_thread)};
+}
+
+static void write_status(struct daemon *daemon)
+{
+    if (!daemon->dirty || daemon->status_pending)
+        return;
+    struct status_sources sources = daemon_status_sources(daemon);
+    json_t *document = status_document(&sources);
+    struct status_job *job = mem_zalloc(1, sizeof *job);
+    job->daemon = daemon;
+    job->text = json_dumps(document, JSON_COMPACT);
+    json_decref(document);
+    daemon->dirty = false;
+    daemon->status_pending = true;
+    store_thread_submit(daemon->store_thread, status_work, status_done, job);
+}
+
+/* Where the present phase is, of how much. */
+static void phase_position(const struct spv_summary *summary, uint64_t *done,
+                           uint64_t *total)
+{
+    *total = summary->target_height;
+    switch (summary->phase) {
+    case SPV_PHASE_HEADERS:
+        *done = summary->header_height;
+        break;
+    case SPV_PHASE_FILTERS:
+        *done = summary->filter_header_height;
+        break;
+    case SPV_PHASE_SCAN:
+        *done = summary->backfill_height;
+        break;
+    case SPV_PHASE_SYNCED:
+        *done = *total;
+        break;
+    }
+}
+
+/* A moving average over some ten seconds, in thousandths. */
+static void update_rate(struct daemon *daemon, const struct spv_summary *summary)
+{
+    uint64_t done = 0, total = 0;
+    phase_position(summary, &done, &total);
+    struct progress_rate *progress = &daemon->progress;
+    bool same = daemon->rate_phase == summary->phase && done >= progress->done;
+    int64_t passed = mono_since(now_mono(), daemon->rate_at);
+    if (!same) {
+        daemon->rate_milli = 0;
+    } else if (passed > 0) {
+        uint64_t milli = (done - progress->done) * 1000000 / (uint64_t)passed;
+        daemon->rate_milli =
+            daemon->rate_milli ? (daemon->rate_milli * 9 + milli) / 10 : milli;
+    }
+    daemon->rate_phase = summary->phase;
+    daemon->rate_at = now_mono();
+    progress->done = done;
+    progress->total = total;
+    progress->per_second = daemon->rate_milli / 1000;
+    progress->seconds_left = daemon->rate_milli && total >= done
+                                 ? (int64_t)((total - done) * 1000 / daemon->rate_milli)
+                                 : -1;
+}
+
+static void show_progress(struct daemon *daemon, const struct spv_summary *summary)
+{
+    const struct progress_rate *progress = &daemon->progress;
+    char left[TIME_TEXT_MAX] = "time left unknown";
+    if (progress->seconds_left >= 0) {
+        duration_format(left, progress->seconds_left);
+        strcat(left, " left");
+    }
+    char line[160];
+    if (summary->phase == SPV_PHASE_SYNCED)
+        snprintf(line, sizeof line, "synced at height %u, %zu peers",
+                 summary->header_height, summary->peers_ready);
+    else if (!summary->peers_ready)
+        snprintf(line, sizeof line, "%s: no peer is connected",
+                 spv_phase_name(summary->phase));
+    else
+        snprintf(line, sizeof line, "%s: %llu of %llu, %llu a second, %s",
+                 spv_phase_name(summary->phase), (unsigned long long)progress->done,
+                 (unsigned long long)progress->total,
+                 (unsigned long long)progress->per_second, left);
+    progress_show(line);
+    if (summary->phase == SPV_PHASE_SYNCED || daemon->terminal ||
+        mono_since(now_mono(), daemon->progress_logged_at) < PROGRESS_LOG_S * 1000)
+        return;
+    daemon->progress_logged_at = now_mono();
+    log_line(LOG_SCAN, LOG_INFO, "%s", line);
+}
+
+/* From being synced on, and whenever that comes back, a sample is taken at once. */
+static void watch_phase(struct daemon *daemon)
+{
+    struct spv_summary summary;
+    struct spv_now now = {now_mono(), now_wall()};
+    spv_summary(client_core(daemon->client), &summary, now);
+    bool synced = summary.phase == SPV_PHASE_SYNCED;
+    if (synced && !daemon->synced) {
+        log_line(LOG_SCAN, LOG_INFO, "synced at height %u", summary.header_height);
+        sampler_request(daemon->sampler);
+    }
+    daemon->synced = synced;
+}
+
+static void on_tick(void *context)
+{
+    struct daemon *daemon = context;
+    struct spv_summary summary;
+    struct spv_now now = {now_mono(), now_wall()};
+    spv_summary(client_core(daemon->client), &summary, now);
+    update_rate(daemon, &summary);
+    show_progress(daemon, &summary);
+    write_status(daemon);
+    if (mono_since(now.mono, daemon->readers_checked_at) >= READERS_CHECK_S * 1000) {
+        daemon->readers_checked_at = now.mono;
+        store_check_readers(daemon->store);
+    }
+    loop_timer_set(daemon->tick, mono_add(now.mono, TICK_MS));
+}
+
+static void on_changed(void *context)
+{
+    struct daemon *daemon = context;
+    daemon->dirty = true;
+    watch_phase(daemon);
+}
+
+static void on_moved(void *context)
+{
+    struct daemon *daemon = context;
+    daemon->dirty = true;
+    if (daemon->synced)
+        sampler_request(daemon->sampler);
+}
+
+/* ---- signals ---- */
+
+static void on_stop(void *context)
+{
+    struct daemon *daemon = context;
+    log_line(LOG_APP, LOG_INFO, "stopping");
+    loop_stop(daemon->loop);
+}
+
+static void on_hangup(void *context)
+{
+    daemon_reload(context, NULL);
+}
+
+/* ---- start ---- */
+
+static enum exit_status take_datadir(struct daemon *daemon)
+{
+    struct error error;
+    if (!directory_make(daemon->config->datadir, 0750, &error)) {
+        log_line(LOG_APP, LOG_ERROR, "%s", error.text);
+        return EXIT_FAILED;
+    }
+    char *path = datadir_path(daemon->config, DATADIR_LOCK);
+    pid_t holder = 0;
+    enum lock_state state = lock_take(&daemon->lock, &holder, path, &error);
+    free(path);
+    switch (state) {
+    case LOCK_FREE:
+        return EXIT_DONE;
+    case LOCK_HELD:
+        log_line(LOG_APP, LOG_ERROR,
+                 "%s: another watcher, process %ld, holds it; stop that one "
+                 "or give this one a datadir of its own",
+                 daemon->config->datadir, (long)holder);
+        return EXIT_BUSY;
+    case LOCK_FAILED:
+        break;
+    }
+    log_line(LOG_APP, LOG_ERROR, "%s", error.text);
+    return EXIT_FAILED;
+}
+
+static enum exit_status store_status(enum store_result result, const struct error *error)
+{
+    if (result != STORE_OK)
+        log_line(LOG_STORE, LOG_ERROR, "%s", error->text);
+    return exit_status_of(result);
+}
+
+static enum exit_status open_ledger(struct daemon *daemon)
+{
+    struct error error;
+    char *path = datadir_path(daemon->config, DATADIR_LEDGER);
+    enum store_result result =
+        store_open(&daemon->store, path, STORE_WRITE, daemon->config->network, &error);
+    free(path);
+    if (result != STORE_OK)
+        return store_status(result, &error);
+    store_check_readers(daemon->store);
+    return store_status(ledger_open(&daemon->ledger, daemon->store, daemon->seed, &error),
+                        &error);
+}
+
+/* The lists as they are now, before anything is asked of a peer. */
+static enum exit_status define_lists(struct daemon *daemon)
+{
+    struct reload reload = {.config = daemon->config,
+                            .feeds = daemon->config->feeds,
+                            .feed_count = daemon->config->feed_count};
+    struct error error;
+    enum store_result result =
+        reload_work(&reload, daemon->store, daemon->ledger, &error);
+    enum exit_status status = store_status(result, &error);
+    if (status == EXIT_DONE && !reload.good) {
+        faults_print(&reload.faults);
+        status = EXIT_USAGE;
+    }
+    if (status == EXIT_DONE)
+        log_line(LOG_APP, LOG_INFO, "watching %zu scripts for %zu feeds", reload.scripts,
+                 reload.feed_count);
+    reload_release(&reload);
+    return status;
+}
+
+/* When the newest sample was taken: wall time may not run backwards behind it. */
+static enum store_result newest_taken(struct daemon *daemon, struct wall_time *out,
+                                      struct error *error)
+{
+    struct store_txn *txn;
+    struct feed_row *feeds = NULL;
+    size_t count = 0;
+    enum store_result result = store_begin(daemon->store, &txn, STORE_READ, error);
+    if (result != STORE_OK)
+        return result;
+    result = ledger_feeds(txn, &feeds, &count, error);
+    for (size_t i = 0; i < count && result == STORE_OK; i++) {
+        struct sample sample;
+        result = sample_newest(txn, &sample, feeds[i].id, error);
+        if (result == STORE_OK && sample.taken.s > out->s)
+            *out = sample.taken;
+        if (result == STORE_NOT_FOUND)
+            result = STORE_OK;
+    }
+    free(feeds);
+    store_abort(txn);
+    return result;
+}
+
+static enum exit_status start_client(struct daemon *daemon)
+{
+    struct start start;
+    struct error error;
+    enum store_result result = start_read(&start, daemon->store, daemon->ledger, &error);
+    if (result == STORE_OK) {
+        daemon->store_thread =
+            store_thread_new(daemon->loop, daemon->store, daemon->ledger);
+        char agent[64];
+        snprintf(agent, sizeof agent, "/reservewatch:%s/", reservewatch_version);
+        const struct client_settings settings = {
+            .spv = {.network = daemon->config->network,
+                    .seed = daemon->seed[0] ^ daemon->seed[1],
+                    .map_seed = {daemon->seed[0], daemon->seed[1]},
+                    .agent = agent,
+                    .connect = daemon->config->connect,
+                    .connect_count = daemon->config->connect_count,
+                    .checkpoints = daemon->config->checkpoints,
+                    .checkpoint_count = daemon->config->checkpoint_count},
+            .workers = 2};
+        const struct client_handler handler = {on_changed, on_moved, fail, daemon};
+        daemon->client = client_new(daemon->loop, daemon->store_thread, &settings,
+                                    &start.spv, &handler);
+    }
+    start_release(&start);
+    return store_status(result, &error);
+}
+
+static enum exit_status start_sampler(struct daemon *daemon)
+{
+    struct error error;
+    struct sampler_settings settings = {.loop = daemon->loop,
+                                        .store = daemon->store_thread,
+                                        .client = daemon->client,
+                                        .config = daemon->config,
+                                        .changed = on_changed,
+                                        .failed = fail,
+                                        .context = daemon};
+    enum store_result result = newest_taken(daemon, &settings.newest_taken, &error);
+    if (result != STORE_OK)
+        return store_status(result, &error);
+    daemon->sampler = sampler_new(&settings);
+    return EXIT_DONE;
+}
+
+static enum exit_status start(struct daemon *daemon)
+{
+    enum exit_status status = take_datadir(daemon);
+    if (status == EXIT_DONE)
+        status = open_ledger(daemon);
+    if (status == EXIT_DONE)
+        status = define_lists(daemon);
+    if (status == EXIT_DONE)
+        status = start_client(daemon);
+    if (status == EXIT_DONE)
+        status = start_sampler(daemon);
+    if (status == EXIT_DONE)
+        status = daemon_start_servers(daemon);
+    return status;
+}
+
+static void run(struct daemon *daemon)
+{
+    loop_on_signal(daemon->loop, SIGINT, on_stop, daemon);
+    loop_on_signal(daemon->loop, SIGTERM, on_stop, daemon);
+    loop_on_signal(daemon->loop, SIGHUP, on_hangup, daemon);
+    daemon->tick = loop_timer_new(daemon->loop, on_tick, daemon);
+    daemon->dirty = true;
+    loop_timer_set(daemon->tick, now_mono());
+    daemon->terminal = progress_start();
+    loop_run(daemon->loop);
+    progress_stop();
+    loop_timer_free(daemon->tick);
+}
+
+/* In the order that nothing calls into what is gone. */
+static void stop(struct daemon *daemon)
+{
+    daemon->stopping = true;
+    daemon_stop_servers(daemon);
+    sampler_stop(daemon->sampler);
+    client_stop(daemon->client);
+    store_thread_free(daemon->store_thread);
+    sampler_free(daemon->sampler);
+    client_free(daemon->client);
+    if (daemon->ledger)
+        ledger_close(daemon->ledger);
+    if (daemon->store)
+        store_close(daemon->store);
+    loop_free(daemon->loop);
+    lock_release(&daemon->lock);
+}
+
+enum exit_status daemon_run(const struct invocation *invocation)
+{
+    struct daemon daemon = {
+        .invocation = invocation, .config = invocation->config, .lock = {-1}};
+    entropy_fill(daemon.seed, sizeof daemon.seed);
+    daemon.loop = loop_new();
+    daemon.status = start(&daemon);
+    if (daemon.status == EXIT_DONE)
+        run(&daemon);
+    stop(&daemon);
+    return daemon.status;
+}

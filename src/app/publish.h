@@ -1,0 +1,30 @@
+/* Bringing a feed's publications into its publisher's file, on the store's thread. */
+#ifndef APP_PUBLISH_H
+#define APP_PUBLISH_H
+
+#include "feeds/feed.h"
+#include "feeds/file_publisher.h"
+
+/* Publications written by one call at most; more wait for the next. */
+#define PUBLISH_ROUNDS_MAX 64
+
+struct publish {
+    char feed[FEED_NAME_MAX + 1];
+    struct due_policy policy;
+    char *path; /* of the file */
+    struct wall_time now;
+
+    /* What came of it. */
+    struct evaluation evaluation;
+    uint32_t written;
+    uint64_t last_round;
+    bool unwritten; /* an action couldn't be performed: `fault` says why; try again */
+    struct error fault;
+};
+
+/* Evaluate and write until nothing is due. STORE_FULL: the ledger has no room; call
+ * again, nothing is lost or doubled. */
+NODISCARD enum store_result publish_run(struct publish *publish, struct store *store,
+                                        struct error *error);
+
+#endif

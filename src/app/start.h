@@ -1,0 +1,22 @@
+/* What the light client starts from, read from the ledger. */
+#ifndef APP_START_H
+#define APP_START_H
+
+#include "spv/core.h"
+#include "store/ledger.h"
+
+/* struct spv_start with the memory it points into. */
+struct start {
+    struct spv_start spv;
+    struct chain_row *rows;
+    struct block_hash *sparse;
+    struct block_hash *checkpoint_hashes;
+    struct filter_header *checkpoint_filter_headers;
+};
+
+/* Read it; the cohorts are the ledger's now. The caller calls start_release. */
+NODISCARD enum store_result start_read(struct start *out, struct store *store,
+                                       struct ledger *ledger, struct error *error);
+void start_release(struct start *start);
+
+#endif

@@ -1,0 +1,116 @@
+#include <unistd.h>
+
+#include "app/status_document.h"
+#include "app/version.h"
+#include "feeds/json.h"
+#include "io/clock.h"
+
+#define PEERS_SHOWN 64
+
+static json_t *headers_json(const struct spv_summary *summary)
+{
+    char hash[ID_TEXT_MAX];
+    block_hash_text(hash, &summary->header_hash);
+    return json_pack("{s:I, s:s, s:I}", "height", (json_int_t)summary->header_height,
+                     "hash", hash, "time", (json_int_t)summary->header_time.s);
+}
+
+static json_t *peers_json(const struct spv *spv)
+{
+    struct spv_peer_info peers[PEERS_SHOWN];
+    size_t count = spv_peers(spv, peers, PEERS_SHOWN);
+    json_t *array = json_array();
+    for (size_t i = 0; i < count && i < PEERS_SHOWN; i++)
+        json_array_append_new(array, json_pack("{s:s, s:s, s:I, s:I, s:s}", "address",
+                                               peers[i].address, "agent", peers[i].agent,
+                                               "height", (json_int_t)peers[i].height,
+                                               "services", (json_int_t)peers[i].services,
+                                               "state", peers[i].state));
+    return array;
+}
+
+static json_t *feeds_json(const struct sampler *sampler)
+{
+    size_t count;
+    const struct sampler_feed *feeds = sampler_feeds(sampler, &count);
+    json_t *array = json_array();
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(
+            array,
+            json_pack("{s:s, s:s}", "name", feeds[i].feed->name, "state",
+                      sample_state_text(feeds[i].sampled ? &feeds[i].newest : NULL)));
+    return array;
+}
+
+static const char *publisher_state(const struct sampler_feed *feed)
+{
+    if (feed->publish_fault.text[0])
+        return "failing";
+    if (!feed->evaluated)
+        return "idle";
+    switch (feed->evaluation.result) {
+    case EVALUATION_NOT_DUE:
+        return "not-due";
+    case EVALUATION_DUE:
+    case EVALUATION_IN_FLIGHT:
+        return "in-flight";
+    case EVALUATION_WAITING:
+        return "waiting";
+    case EVALUATION_NOT_GOOD:
+    case EVALUATION_SINGLE_PEER:
+        return "held-back";
+    case EVALUATION_UNREADABLE:
+        return "failing";
+    }
+    return "";
+}
+
+static json_t *publishers_json(const struct sampler *sampler)
+{
+    size_t count;
+    const struct sampler_feed *feeds = sampler_feeds(sampler, &count);
+    json_t *array = json_array();
+    for (size_t i = 0; i < count; i++) {
+        const struct sampler_feed *feed = &feeds[i];
+        if (!feed->feed->publisher[0])
+            continue;
+        const char *detail = feed->publish_fault.text;
+        if (!detail[0] && feed->evaluated)
+            detail = feed->evaluation.reason;
+        json_array_append_new(array,
+                              json_pack("{s:s, s:s, s:s, s:s}", "feed", feed->feed->name,
+                                        "publisher", feed->feed->publisher, "state",
+                                        publisher_state(feed), "detail", detail));
+    }
+    return array;
+}
+
+static json_t *progress_json(const struct progress_rate *progress)
+{
+    json_t *left =
+        progress->seconds_left < 0 ? json_null() : json_integer(progress->seconds_left);
+    return json_pack("{s:I, s:I, s:I, s:o}", "done", (json_int_t)progress->done, "total",
+                     (json_int_t)progress->total, "per_second",
+                     (json_int_t)progress->per_second, "seconds_left", left);
+}
+
+json_t *status_document(const struct status_sources *sources)
+{
+    struct spv_summary summary;
+    struct spv_now now = {now_mono(), now_wall()};
+    spv_summary(sources->spv, &summary, now);
+    struct gate_report gates = {0};
+    sampler_gates(sources->sampler, &gates);
+    return json_pack(
+        "{s:s, s:s, s:s, s:b, s:o, s:{s:I}, s:{s:I}, s:o, s:o, s:o, s:I, s:I, s:b, s:o, "
+        "s:o}",
+        "network", sources->config->network->name, "version", reservewatch_version,
+        "phase", spv_phase_name(summary.phase), "synced", (int)gates.at[GATE_SYNCED].ok,
+        "headers", headers_json(&summary), "filter_headers", "height",
+        (json_int_t)summary.filter_header_height, "scan", "height",
+        (json_int_t)summary.scan_height, "peers", peers_json(sources->spv), "gates",
+        json_gates(&gates), "feeds", feeds_json(sources->sampler), "updated_at",
+        (json_int_t)now.wall.s, "pid", (json_int_t)getpid(), "disk_full",
+        (int)sources->disk_full, "progress", progress_json(sources->progress),
+        "publishers", publishers_json(sources->sampler));
+}

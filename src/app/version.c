@@ -1,0 +1,3 @@
+#include "app/version.h"
+
+const char reservewatch_version[] = RESERVEWATCH_VERSION;

@@ -10,7 +10,7 @@
 /* Bytes asked for or held by all lanes together, by estimate: the back-pressure of
  * received data (design: at most 24 MiB over all peers). */
 #define RECEIVE_BUDGET (24u << 20)
-#define PEERS_MAX 16
+#define PEERS_MAX 256 /* as many as the configuration may name */
 #define REQUESTS_MAX 64
 #define CFHEADERS_AHEAD 8 /* ranges asked for at once, 64 kB each when held */
 #define FILTER_REQUESTS_PER_PEER 2

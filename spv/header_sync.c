@@ -262,7 +262,9 @@ static void flush(struct spv *spv)
         return;
     struct header_node *fork = header_tree_fork(spv->best, spv->stored);
     uint32_t count = spv->best->height - fork->height;
-    if (count < FLUSH_MIN && (spv->cohorts.count || !count))
+    /* A cursor above the chain can only come down onto headers that are stored. */
+    bool wanted = !spv->cohorts.count || spv->cohorts.at[0].cursor > spv->stored->height;
+    if (count < FLUSH_MIN && (!wanted || !count))
         return;
     for (size_t i = 0; i < spv->cohorts.count; i++) {
         uint32_t cursor = spv->cohorts.at[i].cursor;
@@ -357,7 +359,10 @@ static void forget(void *context, struct header_node *node)
 static void prune(struct spv *spv)
 {
     uint32_t root = header_tree_root(spv->tree)->height;
-    if (spv->stored->height < root + HEADER_WINDOW + RETARGET_INTERVAL ||
+    /* Filter headers that only nodes hold have to reach the store first. */
+    bool unsaved = spv->fh_stored < spv->fh_count &&
+                   spv->fh_stored + HEADER_WINDOW < spv->stored->height;
+    if (unsaved || spv->stored->height < root + HEADER_WINDOW + RETARGET_INTERVAL ||
         header_tree_ancestor(spv->tree, spv->best, spv->stored->height) != spv->stored)
         return;
     remember_below(spv, spv->stored->height - HEADER_WINDOW);

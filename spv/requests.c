@@ -26,7 +26,8 @@ struct peer *request_pick_peer(struct spv *spv, enum request_kind kind, uint32_t
     uint32_t pick_cost = UINT32_MAX, ties = 0;
     for (size_t i = 0; i < spv->peer_count; i++) {
         struct peer *peer = &spv->peers[i];
-        if (!peer_has(spv, peer, height, hash))
+        if (!peer_has(spv, peer, height, hash) ||
+            (kind != REQUEST_BLOCK && peer->filters_differ))
             continue;
         uint32_t cost = load_of(spv, peer, kind);
         if (cost >= load_max(kind))
@@ -35,8 +36,6 @@ struct peer *request_pick_peer(struct spv *spv, enum request_kind kind, uint32_t
             cost += 1000;
         if (peer->id == avoid)
             cost += 2000;
-        if (kind != REQUEST_BLOCK && peer->filters_differ)
-            cost += 4000;
         if (cost < pick_cost)
             ties = 0;
         if (cost <= pick_cost && random_below(&spv->random, ++ties) == 0) {

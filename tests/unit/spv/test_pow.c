@@ -210,7 +210,7 @@ static void test_mainnet_boundary(void **state)
 static void test_mainnet_history(void **state)
 {
     (void)state;
-    size_t len;
+    size_t len = 0;
     uint8_t *data = shared_data("mainnet/retargets-0-832608.bin", &len);
     if (data == NULL) {
         skip();

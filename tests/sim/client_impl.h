@@ -1,0 +1,43 @@
+/* The client's insides, shared by client.c and client_store.c. */
+#ifndef TESTS_SIM_CLIENT_IMPL_H
+#define TESTS_SIM_CLIENT_IMPL_H
+
+#include "app/start.h"
+#include "spv/core.h"
+#include "store/ledger.h"
+#include "tests/sim/world.h"
+
+struct client {
+    const struct network *network;
+    struct store *store;
+    struct ledger *ledger;
+    struct spv *spv; /* NULL between two lives */
+    uint32_t life;   /* answers for an earlier one are dropped */
+    struct random random; /* delays of workers and store */
+    int64_t store_at;     /* the store works in order */
+    int64_t tick_at;
+    uint64_t ticks_in_vain;
+    /* Bytes of effects that workers and store hold now. */
+    size_t held;
+    struct sim_watch ahead; /* what the newest definition on its way will make it */
+    bool stepping;
+};
+
+/* An effect being performed, or a definition on its way to the ledger. */
+struct errand {
+    uint32_t life;
+    struct spv_effect effect;
+    struct sim_watch *watch; /* a definition; NULL: an effect */
+    size_t bytes;
+};
+
+struct spv_now client_now(const struct sim *sim);
+void client_input(struct sim *sim, const struct spv_input *input);
+struct errand *errand_new(struct sim *sim, struct spv_effect *effect);
+void errand_drop(void *data);
+void errand_done(struct sim *sim, struct errand *errand);
+/* Perform in the order of calls, some time later. */
+void store_submit(struct sim *sim, struct errand *errand);
+void client_open(struct sim *sim);
+
+#endif

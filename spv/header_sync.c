@@ -255,20 +255,23 @@ static void best_update(struct spv *spv)
 }
 
 /* Write the best chain's headers to the store, unless that would pull the chain away from
- * under a cohort's cursor: then they go there with the reorganisation's blocks. */
+ * under a cohort's cursor: then they go there with the reorganisation's blocks. Headers of
+ * a branch that was left go at once: blocks of the new one can't be applied over them. */
 static void flush(struct spv *spv)
 {
-    if (spv->stores_pending >= STORES_PENDING_MAX || spv->lanes[LANE_FRONT].applying)
+    if (spv->lanes[LANE_FRONT].applying)
         return;
     struct header_node *fork = header_tree_fork(spv->best, spv->stored);
     uint32_t count = spv->best->height - fork->height;
+    bool left = fork != spv->stored;
     /* A cursor above the chain can only come down onto headers that are stored. */
     bool wanted = !spv->cohorts.count || spv->cohorts.at[0].cursor > spv->stored->height;
-    if (count < FLUSH_MIN && (!wanted || !count))
+    if (!left && (spv->stores_pending >= STORES_PENDING_MAX || !count ||
+                  (count < FLUSH_MIN && !wanted)))
         return;
-    for (size_t i = 0; i < spv->cohorts.count; i++) {
+    for (size_t i = 0; left && i < spv->cohorts.count; i++) {
         uint32_t cursor = spv->cohorts.at[i].cursor;
-        if (cursor > fork->height && fork != spv->stored)
+        if (cursor > fork->height && cursor <= spv->stored->height)
             return;
     }
     struct spv_effect *effect = spv_effect_add(spv, SPV_STORE_HEADERS);

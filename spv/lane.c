@@ -370,15 +370,15 @@ static void ledger_update(struct spv *spv)
         spv->ledger = header_tree_ancestor(spv->tree, spv->ledger, cursor);
 }
 
-/* Slots that aren't on the target's chain any more go. */
-static void follow_target(struct spv *spv, struct lane *lane)
+/* Slots that aren't on the lane's chain any more go. */
+static void follow_chain(struct spv *spv, struct lane *lane)
 {
     uint32_t root = header_tree_root(spv->tree)->height;
     uint32_t keep = lane->filled < lane->target ? lane->filled : lane->target;
-    while (keep > lane->base && keep >= root) {
-        const struct header_node *node =
-            header_tree_ancestor(spv->tree, lane->target_node, keep);
-        if (block_hash_equal(&node->hash, &lane_slot(lane, keep)->row.hash))
+    struct header_node *chain = lane_chain(spv, lane);
+    while (chain && keep > lane->base && keep >= root) {
+        const struct header_node *node = header_tree_ancestor(spv->tree, chain, keep);
+        if (node && block_hash_equal(&node->hash, &lane_slot(lane, keep)->row.hash))
             break;
         keep--;
     }
@@ -453,7 +453,7 @@ static void front_update(struct spv *spv)
     }
     if (target->height - lane->base > WHOLE_GAP_MAX)
         lane->filters_until = target->height;
-    follow_target(spv, lane);
+    follow_chain(spv, lane);
 }
 
 /* The hindmost cohort but 0, towards the one before it. */
@@ -483,7 +483,7 @@ static void back_update(struct spv *spv)
     if (goal > spv->stored->height)
         goal = hindmost->cursor;
     lane->target = goal;
-    lane_truncate(spv, lane, goal);
+    follow_chain(spv, lane);
 }
 
 /* ---- a branch that nobody serves ---- */

@@ -118,6 +118,7 @@ struct ledger_batch {
 
 struct ledger_outcome {
     uint32_t invalid_height; /* for STORE_INVALID_BLOCK */
+    uint32_t base;           /* of all that was committed, with what was staged before */
     uint32_t credits, debits;
     uint32_t rewound;  /* blocks of cohort 0 taken back */
     bool merged;       /* cohorts met: ledger_cohorts has changed */

@@ -326,6 +326,7 @@ static enum store_result commit_stage(void *context, struct store_txn *txn,
     const struct stage *stage = &commit->ledger->stages[commit->cohort];
     change_release(change); /* of an attempt for which the map was too small */
     change_init(change, commit->ledger, txn);
+    change->outcome.base = stage->base;
     enum store_result result = STORE_OK;
     if (stage->reorganise)
         result = ledger_rewind(change, stage->base, error);

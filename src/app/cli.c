@@ -143,8 +143,6 @@ static bool parse_word(struct invocation *out, const char *word, struct error *e
 static bool check_use(const struct invocation *invocation, struct error *error)
 {
     const struct command *command = invocation->command;
-    if (command == NULL)
-        return error_set(error, "no command; `reservewatch --help` lists them");
     if (invocation->argument_count < command->arguments_min)
         return error_set(error, "%s: write reservewatch %s %s", command->name,
                          command->name, command->usage);
@@ -189,9 +187,13 @@ enum cli_wish cli_parse(struct invocation *out, const char *const *list, size_t 
     }
     if (!good)
         return CLI_FAULT;
-    if (wish == CLI_RUN && !check_use(out, error))
+    if (wish != CLI_RUN)
+        return wish;
+    if (out->command == NULL) {
+        error_set(error, "no command; `reservewatch --help` lists them");
         return CLI_FAULT;
-    return wish;
+    }
+    return check_use(out, error) ? CLI_RUN : CLI_FAULT;
 }
 
 /* ---- help ---- */

@@ -31,7 +31,7 @@ struct errand {
     struct error error;
     struct chain_row *rows;
     struct cohort_table cohorts;
-    uint32_t credits, debits, rewound;
+    uint32_t base, credits, debits, rewound;
 };
 
 static struct errand *errand_new(struct client *client, struct spv_effect *effect,
@@ -243,6 +243,7 @@ static enum store_result apply_work(void *context, struct store *store,
                                        .commit = effect->apply.commit};
     struct ledger_outcome outcome = {0};
     enum store_result result = ledger_apply(ledger, &batch, &outcome, error);
+    errand->base = outcome.base;
     errand->credits = outcome.credits;
     errand->debits = outcome.debits;
     errand->rewound = outcome.rewound;
@@ -259,13 +260,13 @@ static void log_applied(const struct errand *errand)
     if (errand->rewound)
         log_line(LOG_SCAN, LOG_WARNING,
                  "reorganisation: %u blocks taken back to height %u", errand->rewound,
-                 effect->apply.base);
+                 errand->base);
     if (errand->credits || errand->debits)
         log_line(LOG_SCAN, LOG_INFO, "blocks %u to %u: %u credits, %u debits",
-                 effect->apply.base + 1, last, errand->credits, errand->debits);
+                 errand->base + 1, last, errand->credits, errand->debits);
     else
         log_line(LOG_SCAN, LOG_DEBUG, "blocks %u to %u: nothing of ours",
-                 effect->apply.base + 1, last);
+                 errand->base + 1, last);
 }
 
 static bool apply_verdict(struct errand *errand, enum store_result result)

@@ -31,9 +31,9 @@ static void print_audit(const struct audit *audit)
     if (audit->fault_count == 0)
         printf("no fault\n");
     else
-        printf("%zu faults: stop the watcher, move the ledger's folder away and let it "
+        printf("%zu fault%s: stop the watcher, move the ledger's folder away and let it "
                "sync anew\n",
-               audit->fault_count);
+               audit->fault_count, plural(audit->fault_count));
 }
 
 enum exit_status cmd_audit(const struct invocation *invocation)

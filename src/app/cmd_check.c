@@ -14,17 +14,18 @@
 /* A list in numbers. */
 struct list_summary {
     size_t kinds[SCRIPT_KINDS];
-    uint32_t lowest_birth, highest_birth;
-    size_t without_birth; /* scanned from genesis */
+    uint32_t lowest_birth, highest_birth; /* of those that have one; else 0 */
+    size_t without_birth;                 /* scanned from genesis */
 };
 
 static void summarise(struct list_summary *out, const struct watch_list *list)
 {
-    *out = (struct list_summary){.lowest_birth = UINT32_MAX};
+    *out = (struct list_summary){0};
     for (size_t i = 0; i < list->count; i++) {
         const struct watch_entry *entry = &list->entries[i];
         out->kinds[script_classify((struct bytes){entry->script, entry->script_len})]++;
-        if (entry->birth < out->lowest_birth)
+        if (entry->birth > 0 &&
+            (out->lowest_birth == 0 || entry->birth < out->lowest_birth))
             out->lowest_birth = entry->birth;
         if (entry->birth > out->highest_birth)
             out->highest_birth = entry->birth;
@@ -87,8 +88,8 @@ static void print_list(const struct config *config, size_t index,
     struct list_summary summary;
     const char *separator = "  ";
     summarise(&summary, list);
-    printf("\nlist %s: %zu scripts of %s, in %s\n", configured->name, list->count,
-           configured->custodian, configured->file);
+    printf("\nlist %s: %zu script%s of %s, in %s\n", configured->name, list->count,
+           plural(list->count), configured->custodian, configured->file);
     for (size_t kind = 0; kind < SCRIPT_KINDS; kind++) {
         if (summary.kinds[kind] == 0)
             continue;
@@ -96,12 +97,13 @@ static void print_list(const struct config *config, size_t index,
                script_kind_name((enum script_kind)kind));
         separator = ", ";
     }
-    printf("\n  births %" PRIu32 " to %" PRIu32, summary.lowest_birth,
-           summary.highest_birth);
-    if (summary.without_birth > 0)
-        printf("; %zu without a birth height are scanned from genesis",
-               summary.without_birth);
     printf("\n");
+    if (summary.without_birth < list->count)
+        printf("  births from %" PRIu32 " to %" PRIu32 "\n", summary.lowest_birth,
+               summary.highest_birth);
+    if (summary.without_birth > 0)
+        printf("  scanned from genesis, for want of a birth height: %zu\n",
+               summary.without_birth);
     if (!is_summed(config, configured->name))
         printf("  no feed sums it: it isn't watched\n");
 }
@@ -129,8 +131,9 @@ static void print_feed(const struct config *config, size_t index,
     const struct feed *feed = &config->feeds[index];
     char hash[65];
     hex_encode(hash, definition->set_hash, 32);
-    printf("\nfeed %s: %zu scripts, %" PRIu32 " confirmations, immature coinbase %s\n",
-           feed->name, definition->member_count, feed->confirmations,
+    printf("\nfeed %s: %zu script%s, %" PRIu32 " confirmation%s, immature coinbase %s\n",
+           feed->name, definition->member_count, plural(definition->member_count),
+           feed->confirmations, plural(feed->confirmations),
            feed->count_immature ? "included" : "excluded");
     for (size_t i = 0; i < feed->list_count; i++)
         printf("%s%s", i == 0 ? "  sums " : ", ", feed->lists[i]);
@@ -146,13 +149,13 @@ static void print_overlaps(const struct config *config, const struct lists *list
         char script[2 * ADDRESS_TEXT_MAX];
         script_text(script, sizeof(script), config->network,
                     sets->definition.scripts[overlap->example].script);
-        printf("\noverlap: feeds %s and %s both count %zu scripts, such as %s\n",
+        printf("\noverlap: feeds %s and %s both count %zu script%s, such as %s\n",
                config->feeds[overlap->first].name, config->feeds[overlap->second].name,
-               overlap->scripts, script);
+               overlap->scripts, plural(overlap->scripts), script);
     }
     if (sets->repeated > 0)
-        printf("\n%zu scripts are in two lists of a feed; each counts once\n",
-               sets->repeated);
+        printf("\nin several lists of a feed, counted once: %zu script%s\n",
+               sets->repeated, plural(sets->repeated));
 }
 
 static void print_all(const struct config *config, const struct lists *lists)
@@ -163,8 +166,9 @@ static void print_all(const struct config *config, const struct lists *lists)
     for (size_t i = 0; i < config->feed_count; i++)
         print_feed(config, i, &lists->sets.definition.feeds[i]);
     print_overlaps(config, lists);
-    printf("\nno fault; %zu scripts would be watched\n",
-           lists->sets.definition.script_count);
+    printf("\nno fault; %zu script%s would be watched\n",
+           lists->sets.definition.script_count,
+           plural(lists->sets.definition.script_count));
 }
 
 /* ---- for programs ---- */
@@ -181,11 +185,12 @@ static json_t *list_json(const struct config *config, size_t index,
             json_object_set_new(kinds, script_kind_name((enum script_kind)kind),
                                 json_integer((json_int_t)summary.kinds[kind]));
     }
-    return json_pack("{s:s, s:s, s:s, s:I, s:o, s:I, s:I, s:b}", "name", configured->name,
-                     "custodian", configured->custodian, "file", configured->file,
-                     "scripts", (json_int_t)list->count, "kinds", kinds, "lowest_birth",
-                     (json_int_t)summary.lowest_birth, "highest_birth",
-                     (json_int_t)summary.highest_birth, "summed",
+    return json_pack("{s:s, s:s, s:s, s:I, s:o, s:I, s:I, s:I, s:b}", "name",
+                     configured->name, "custodian", configured->custodian, "file",
+                     configured->file, "scripts", (json_int_t)list->count, "kinds", kinds,
+                     "lowest_birth", (json_int_t)summary.lowest_birth, "highest_birth",
+                     (json_int_t)summary.highest_birth, "without_birth",
+                     (json_int_t)summary.without_birth, "summed",
                      (int)is_summed(config, configured->name));
 }
 
@@ -265,7 +270,7 @@ enum exit_status cmd_check(const struct invocation *invocation)
     } else {
         faults_print(&faults);
         complain("%zu fault%s", faults.count + faults.more,
-                 faults.count + faults.more == 1 ? "" : "s");
+                 plural(faults.count + faults.more));
     }
     if (good)
         lists_release(&lists);

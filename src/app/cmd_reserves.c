@@ -39,41 +39,44 @@ static enum store_result read_row(struct reading *reading, struct reserve_row *r
     return result;
 }
 
+struct reserve_rows {
+    struct reserve_row *items;
+    size_t count;
+};
+
 /* The feeds to show: the one named, or all. */
-static enum exit_status read_feeds(struct reading *reading, struct reserve_row **rows,
-                                   size_t *count, const struct invocation *invocation)
+static enum exit_status read_feeds(struct reading *reading, struct reserve_rows *out,
+                                   const struct invocation *invocation)
 {
     struct error error;
     if (invocation->argument_count > 0) {
-        *rows = mem_zalloc(1, sizeof(**rows));
-        *count = 1;
-        return reading_feed(reading, &(*rows)->feed, invocation->arguments[0]);
+        *out = (struct reserve_rows){mem_zalloc(1, sizeof(*out->items)), 1};
+        return reading_feed(reading, &out->items[0].feed, invocation->arguments[0]);
     }
     struct feed_row *feeds;
-    enum store_result result = ledger_feeds(reading->txn, &feeds, count, &error);
+    size_t count;
+    enum store_result result = ledger_feeds(reading->txn, &feeds, &count, &error);
     if (result != STORE_OK)
         return reading_result(result, &error);
-    *rows = mem_zalloc(*count, sizeof(**rows));
-    for (size_t i = 0; i < *count; i++)
-        (*rows)[i].feed = feeds[i];
+    *out = (struct reserve_rows){mem_zalloc(count, sizeof(*out->items)), count};
+    for (size_t i = 0; i < count; i++)
+        out->items[i].feed = feeds[i];
     free(feeds);
     return EXIT_DONE;
 }
 
-static enum exit_status read_rows(struct reserve_row **rows, size_t *count,
+static enum exit_status read_rows(struct reserve_rows *out,
                                   const struct invocation *invocation)
 {
     struct reading reading;
     struct error error;
     const struct wall_time now = now_wall();
-    *rows = NULL;
-    *count = 0;
+    const int64_t interval = invocation->config->sample_interval;
     enum exit_status status = reading_begin(&reading, invocation->config);
     if (status == EXIT_DONE)
-        status = read_feeds(&reading, rows, count, invocation);
-    for (size_t i = 0; i < *count && status == EXIT_DONE; i++)
-        status = reading_result(read_row(&reading, &(*rows)[i], now,
-                                         invocation->config->sample_interval, &error),
+        status = read_feeds(&reading, out, invocation);
+    for (size_t i = 0; i < out->count && status == EXIT_DONE; i++)
+        status = reading_result(read_row(&reading, &out->items[i], now, interval, &error),
                                 &error);
     reading_end(&reading);
     return status;
@@ -155,26 +158,25 @@ static void print_reasons(const struct reserve_row *row)
 
 enum exit_status cmd_reserves(const struct invocation *invocation)
 {
-    struct reserve_row *rows;
-    size_t count;
-    enum exit_status status = read_rows(&rows, &count, invocation);
+    struct reserve_rows rows = {0};
+    enum exit_status status = read_rows(&rows, invocation);
     if (status != EXIT_DONE)
         goto out;
-    for (size_t i = 0; i < count; i++) {
-        if (!row_holds(&rows[i]))
+    for (size_t i = 0; i < rows.count; i++) {
+        if (!row_holds(&rows.items[i]))
             status = EXIT_GATE;
     }
     if (invocation->json) {
-        output_json(rows_json(rows, count));
-    } else if (count == 0) {
+        output_json(rows_json(rows.items, rows.count));
+    } else if (rows.count == 0) {
         printf(
             "the ledger has no feeds yet; start the watcher with `reservewatch run`\n");
     } else {
-        print_table(rows, count);
-        for (size_t i = 0; i < count; i++)
-            print_reasons(&rows[i]);
+        print_table(rows.items, rows.count);
+        for (size_t i = 0; i < rows.count; i++)
+            print_reasons(&rows.items[i]);
     }
 out:
-    free(rows);
+    free(rows.items);
     return status;
 }

@@ -9,6 +9,7 @@
 #include "app/daemon.h"
 #include "app/output.h"
 #include "base/log.h"
+#include "io/clock.h"
 
 /* systemd.exec(5): JOURNAL_STREAM names the device and inode of the journal's socket;
  * what we inherited may have been redirected since. */
@@ -34,6 +35,9 @@ enum exit_status cmd_run(const struct invocation *invocation)
                  config->path, (unsigned)config->network->port);
         return EXIT_USAGE;
     }
-    log_use_journal_prefix(stderr_is_journal());
+    if (stderr_is_journal())
+        log_use_journal_prefix(true);
+    else
+        log_use_clock(now_wall);
     return daemon_run(invocation);
 }

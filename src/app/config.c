@@ -14,8 +14,6 @@
 
 #define CONFIG_NAME "reservewatch.conf"
 
-extern char **environ;
-
 bool config_fault(struct config_build *build, const char *place, const char *format, ...)
 {
     char text[ERROR_TEXT_MAX];

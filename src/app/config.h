@@ -93,8 +93,8 @@ NODISCARD bool config_load(struct config *out, struct faults *faults, const char
                            const struct config_option *options, size_t option_count);
 void config_release(struct config *config);
 
-/* Add a line to *changes for each key that differs between the configuration that runs and
- * the one read anew, and takes a restart: all but those of lists. */
+/* Add a line to *changes for each key that differs between the configuration that runs
+ * and the one read anew, and takes a restart: all but those of lists. */
 void config_changes(struct faults *changes, const struct config *now,
                     const struct config *then);
 

@@ -381,6 +381,7 @@ static void run(struct daemon *daemon)
     loop_on_signal(daemon->loop, SIGHUP, on_hangup, daemon);
     daemon->tick = loop_timer_new(daemon->loop, on_tick, daemon);
     daemon->dirty = true;
+    daemon->progress_logged_at = now_mono();
     loop_timer_set(daemon->tick, now_mono());
     daemon->terminal = progress_start();
     loop_run(daemon->loop);
@@ -391,6 +392,10 @@ static void run(struct daemon *daemon)
 /* In the order that nothing calls into what is gone. */
 static void stop(struct daemon *daemon)
 {
+    if (daemon->sampler) {
+        daemon->dirty = true; /* what was known last stays readable */
+        write_status(daemon);
+    }
     daemon->stopping = true;
     daemon_stop_servers(daemon);
     sampler_stop(daemon->sampler);

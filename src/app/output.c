@@ -19,6 +19,11 @@ void complain(const char *format, ...)
     fprintf(stderr, "reservewatch: %s\n", error.text);
 }
 
+const char *plural(size_t count)
+{
+    return count == 1 ? "" : "s";
+}
+
 void output_json(json_t *object)
 {
     /* A failure shows in ferror(), at the end. */

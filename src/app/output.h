@@ -2,6 +2,8 @@
 #ifndef APP_OUTPUT_H
 #define APP_OUTPUT_H
 
+#include <stddef.h>
+
 #include <jansson.h>
 
 #include "app/exit_status.h"
@@ -11,6 +13,9 @@
 
 /* Print "reservewatch: TEXT" to stderr, made printable. */
 void complain(const char *format, ...) PRINTF_LIKE(1, 2);
+
+/* "s" after any number but one. */
+const char *plural(size_t count);
 
 /* Print the object on a line of its own to stdout; takes over the reference. */
 void output_json(json_t *object);

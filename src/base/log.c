@@ -37,6 +37,7 @@ static const char journal_prefixes[LOG_LEVELS][4] = {
 static atomic_int levels[LOG_PARTS] = {LOG_INFO, LOG_INFO, LOG_INFO, LOG_INFO,
                                        LOG_INFO, LOG_INFO, LOG_INFO, LOG_INFO};
 static atomic_bool journal_prefix;
+static struct wall_time (*_Atomic clock_now)(void);
 static pthread_mutex_t line_lock = PTHREAD_MUTEX_INITIALIZER;
 static void (*before_line)(void);
 static void (*after_line)(void);
@@ -95,6 +96,11 @@ void log_use_journal_prefix(bool on)
     atomic_store(&journal_prefix, on);
 }
 
+void log_use_clock(struct wall_time (*now)(void))
+{
+    atomic_store(&clock_now, now);
+}
+
 bool log_enabled(enum log_part part, enum log_level level)
 {
     return (int)level <= atomic_load_explicit(&levels[part], memory_order_relaxed);
@@ -124,7 +130,14 @@ void log_line(enum log_part part, enum log_level level, const char *format, ...)
     const char *prefix = atomic_load(&journal_prefix) ? journal_prefixes[level] : "";
     /* The last byte stays free for the line's end. */
     size_t room = sizeof(line) - 1;
-    size_t start = (size_t)snprintf(line, room, "%s%s: ", prefix, part_names[part]);
+    char time[TIME_TEXT_MAX + 1] = "";
+    struct wall_time (*now)(void) = atomic_load(&clock_now);
+    if (now != NULL) {
+        time_format_utc(time, now().s);
+        strcat(time, " ");
+    }
+    size_t start =
+        (size_t)snprintf(line, room, "%s%s%s: ", prefix, time, part_names[part]);
     errno = saved_errno;
     va_list values;
     va_start(values, format);

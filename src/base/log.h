@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "base/attr.h"
+#include "base/time.h"
 
 enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
 
@@ -27,6 +28,9 @@ enum log_part {
 NODISCARD bool log_configure(const char *text);
 /* Start each line with "<N>", which journald reads as its level. */
 void log_use_journal_prefix(bool on);
+/* Start each line with the time that this function tells (UTC, ISO 8601); NULL, the
+ * default, for none. It is called from any thread. */
+void log_use_clock(struct wall_time (*now)(void));
 /* Whether a line would be written. */
 bool log_enabled(enum log_part part, enum log_level level);
 /* Write "part: text", cut at 2 KiB and made printable as by text_make_printable(). Leaves

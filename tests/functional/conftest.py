@@ -51,6 +51,19 @@ def reservewatch():
     return program
 
 
+@pytest.fixture(scope='session')
+def fault(reservewatch):
+    """fault(name, key=value...) is the environment in which the program meets a fault of
+    faults/."""
+    def environment(name, **settings):
+        library = os.path.join(os.path.dirname(os.path.abspath(reservewatch)), 'tests', 'functional', 'faults',
+                               f'fault_{name}.so')
+        if not os.path.exists(library):
+            pytest.fail(f'{library} is not there: build it with ninja -C build')
+        return {'LD_PRELOAD': library, **{f'FAULT_{key.upper()}': str(value) for key, value in settings.items()}}
+    return environment
+
+
 @pytest.fixture
 def started(request):
     things = []

@@ -1,5 +1,6 @@
 """A real Bitcoin node on regtest, on loopback only."""
 import base64
+import collections
 import decimal
 import http.client
 import json
@@ -212,6 +213,23 @@ class BitcoinNode:
         thinks of them; returns its hash."""
         return self._mine([('generateblock', address, list(transactions))], until)[0]
 
+    def mine_blocks(self, blocks, until=None):
+        """Mine a block for each (address or descriptor, [raw transaction...]); returns their
+        hashes."""
+        return self._mine([('generateblock', to, list(raw)) for to, raw in blocks], until) if blocks else []
+
+    def follow(self, other, height=None):
+        """Take over another node's chain up to a height (its tip), without a connection."""
+        height = other.height() if height is None else height
+        fork = min(self.height(), height)
+        while self.hash_at(fork) != other.hash_at(fork):
+            fork -= 1
+        for start in range(fork + 1, height + 1, 200):
+            hashes = other.batch([('getblockhash', h) for h in range(start, min(start + 200, height + 1))])
+            blocks = other.batch([('getblock', block_hash, 0) for block_hash in hashes])
+            self.batch([('submitblock', block) for block in blocks])
+        assert self.hash_at(height) == other.hash_at(height)
+
     def invalidate(self, block_hash):
         self.rpc('invalidateblock', block_hash)
 
@@ -228,6 +246,20 @@ class BitcoinNode:
         """What the node's UTXO set holds for scripts (bytes): its satoshi and its coins."""
         result = self.rpc('scantxoutset', 'start', [f'raw({script.hex()})' for script in scripts])
         return satoshi(result['total_amount']), result['unspents']
+
+    def received(self):
+        """Bytes that came over all connections, by message."""
+        total = collections.Counter()
+        for peer in self.rpc('getpeerinfo'):
+            total.update(peer['bytesrecv_per_msg'])
+        return total
+
+    def sent(self):
+        """The same for what it sent."""
+        total = collections.Counter()
+        for peer in self.rpc('getpeerinfo'):
+            total.update(peer['bytessent_per_msg'])
+        return total
 
     def wait_for_filters(self):
         """Wait until the filter index, which lags the chain a moment, is at the tip."""

@@ -13,7 +13,7 @@ ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 SIGHASH_ALL = b'\x01'
 SEQUENCE = 0xFFFFFFFD
 
-KINDS = ('p2pkh', 'p2sh', 'p2sh-p2wpkh', 'p2wpkh', 'p2wsh', 'p2tr', 'p2pk', 'multisig')
+KINDS = ('p2pkh', 'p2sh', 'p2sh-p2wpkh', 'p2wpkh', 'p2wsh', 'p2tr', 'later-witness', 'p2pk', 'multisig')
 
 
 def sha256(data):
@@ -163,6 +163,10 @@ class Payee:
     def __repr__(self):
         return f'<{self.kind} {self.address or self.script.hex()}>'
 
+    def descriptor(self):
+        """What a watch list calls it."""
+        return self.address or f'raw({self.script.hex()})'
+
     def _two_of_three(self):
         return b'\x52' + b''.join(push(key.public) for key in self.keys) + b'\x53\xae'
 
@@ -192,8 +196,12 @@ class Payee:
     def _make_p2tr(self):
         self._witness(1, self.keys[0].taproot_output())
 
+    def _make_later_witness(self):
+        # BIP 141: anyone can spend a witness version that has no rules yet.
+        self._witness(16, sha256(self.keys[0].public))
+
     def _witness(self, version, program):
-        self.script = (b'\x51' if version else b'\x00') + push(program)
+        self.script = bytes([0x50 + version if version else 0]) + push(program)
         self.address = segwit_address(version, program)
 
     def _make_p2pk(self):
@@ -307,4 +315,6 @@ class Transaction:
             return b'', key_hash_witness()
         if payee.kind == 'p2wsh':
             return b'', [b'', *two(self._segwit_hash(index, payee.inner)), payee.inner]
+        if payee.kind == 'later-witness':
+            return b'', []
         return b'', [key.sign_taproot(self._taproot_hash(index))]

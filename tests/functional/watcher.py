@@ -37,6 +37,9 @@ class Watcher:
         self.lists = lists or {}
         self.feeds = feeds or {}
         self.publishers = publishers or {}
+        # Variables for `run`, and a function called in the child before it (limits).
+        self.environment = {}
+        self.before_run = None
         self.process = None
         os.makedirs(self.datadir(), exist_ok=True)
         self.write_configuration()
@@ -89,6 +92,8 @@ class Watcher:
         """Start, or start again; returns at once."""
         with open(self.path('run.log'), 'ab') as log:
             self.process = subprocess.Popen(self._command('run'), cwd=self.folder,
+                                            env={**os.environ, **self.environment},
+                                            preexec_fn=self.before_run,
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         return self
 

@@ -222,6 +222,10 @@ static void check_coins(struct sim *sim, struct store_txn *txn,
         require(sim, ledger_each_coin(txn, row, heights[i], check_coin, &count, &error),
                 "ledger_each_coin", &error);
         struct oracle_sum all = oracle_sum(at, feed->births, true);
+        if (readd.events_negative || readd.events_total.sat != all.counted)
+            sim_fail(sim, "feed %s at height %u: events sum up to %llu sat, not %llu",
+                     feed->name, at->height, (unsigned long long)readd.events_total.sat,
+                     (unsigned long long)all.counted);
         if (count.coins != all.coins)
             sim_fail(sim, "feed %s at height %u: %llu coins are listed of %llu",
                      feed->name, at->height, (unsigned long long)count.coins,

@@ -311,6 +311,9 @@ void client_start(struct sim *sim)
         sim_fail(sim, "start: %s", error.text);
     begin(sim, &start);
     start_release(&start);
+    /* As the daemon, which reads its lists at each start. */
+    if (sim->wanted.feed_count)
+        client_watch(sim, &sim->wanted);
 }
 
 void client_stop(struct sim *sim)
@@ -321,7 +324,6 @@ void client_stop(struct sim *sim)
     client->life++;
     client->held = 0;
     client->store_at = 0;
-    client->ahead = sim->watch;
     ledger_close(client->ledger);
     store_close(client->store);
     client->ledger = NULL;

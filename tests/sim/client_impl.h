@@ -19,7 +19,6 @@ struct client {
     uint64_t ticks_in_vain;
     /* Bytes of effects that workers and store hold now. */
     size_t held;
-    struct sim_watch ahead; /* what the newest definition on its way will make it */
     bool stepping;
 };
 

@@ -30,10 +30,6 @@ void client_open(struct sim *sim)
 
 /* ---- headers and rows ---- */
 
-struct rows {
-    const struct spv_effect *effect;
-};
-
 static enum store_result put_headers(void *context, struct store_txn *txn,
                                      struct error *error)
 {
@@ -238,6 +234,6 @@ void client_watch(struct sim *sim, const struct sim_watch *watch)
     struct errand *errand = sim_zeroed(1, sizeof *errand);
     errand->life = sim->client->life;
     errand->watch = sim_zeroed(1, sizeof *watch);
-    *errand->watch = *watch;
+    *errand->watch = sim->wanted = *watch;
     store_submit(sim, errand);
 }

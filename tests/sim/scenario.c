@@ -9,7 +9,7 @@
 #define HOUR_MS (INT64_C(3600) * 1000)
 /* Setting aside takes 40 minutes, a peer's second chance a minute. */
 #define ARRIVE_WITHIN_MS (4 * HOUR_MS)
-#define STEPS_MAX 2000000
+#define STEPS_MAX 500000
 #define REORG_MAX 120
 #define FUTURE_MAX_S 7200
 
@@ -124,9 +124,7 @@ static void first_watch(struct sim *sim)
 /* Lists change: scripts come and go, births move, a feed is new or gone. */
 static void change_watch(struct sim *sim)
 {
-    struct sim_watch watch = sim->watch;
-    if (!watch.feed_count)
-        return;
+    struct sim_watch watch = sim->wanted;
     struct sim_feed *feed = &watch.feeds[sim_below(sim, watch.feed_count)];
     switch (sim_below(sim, 6)) {
     case 0:

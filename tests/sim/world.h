@@ -98,7 +98,8 @@ struct sim {
     struct oracle_block *best_bad; /* of a branch that is invalid or withheld */
     bool calm;                     /* no more trouble: the client has to get there */
 
-    struct sim_watch watch; /* as the ledger has it */
+    struct sim_watch watch;  /* as the ledger has it */
+    struct sim_watch wanted; /* by the newest lists */
     char folder[64];
     struct client *client;
     uint64_t checks; /* sums compared */

@@ -8,8 +8,8 @@
 
 #include "app/cli.h"
 
-#define WORDS(...) \
-    (const char *const[]){__VA_ARGS__}, \
+#define WORDS(...)                                                                       \
+    (const char *const[]){__VA_ARGS__},                                                  \
         sizeof((const char *const[]){__VA_ARGS__}) / sizeof(const char *)
 
 static void expect_fault(const char *expected, const char *const *words, size_t count)
@@ -102,8 +102,9 @@ static void test_faults_name_the_remedy(void **state)
                  WORDS("status", "--network"));
     expect_fault("--conf: has no value; write --conf=VALUE", WORDS("--conf=", "status"));
     expect_fault("coins: write reservewatch coins FEED [--json | --csv]", WORDS("coins"));
-    expect_fault("status: 'x' is an argument too many; write reservewatch status [--json]",
-                 WORDS("status", "x"));
+    expect_fault(
+        "status: 'x' is an argument too many; write reservewatch status [--json]",
+        WORDS("status", "x"));
     expect_fault("status: has no --csv", WORDS("status", "--csv"));
     expect_fault("run: has no --json", WORDS("run", "--json"));
     expect_fault("coins: give either --json or --csv",
@@ -119,8 +120,7 @@ static void test_too_many_words_and_options_are_refused(void **state)
         words[i] = "--connect=a";
     expect_fault("too many options: at most 128; use the configuration", words,
                  COMMAND_OPTIONS_MAX + 2);
-    expect_fault("'e': too many arguments",
-                 WORDS("status", "a", "b", "c", "d", "e"));
+    expect_fault("'e': too many arguments", WORDS("status", "a", "b", "c", "d", "e"));
 }
 
 static void test_each_command_says_what_it_does(void **state)

@@ -187,11 +187,13 @@ static void test_deviation_up_beats_deviation_for_up_only(void **state)
 
 static void test_command_line_beats_environment_beats_file(void **state)
 {
-    static const char *const environment[] = {
-        "PATH=/bin",           "RESERVEWATCH_NETWORK=signet",
-        "RESERVEWATCH_LOG=info", "RESERVEWATCH_CONNECT=1.1.1.1,2.2.2.2:5",
-        "RESERVEWATCH_MIN_PEERS=", "RESERVEWATCH_SERVICE_HOST=10.0.0.1",
-        NULL};
+    static const char *const environment[] = {"PATH=/bin",
+                                              "RESERVEWATCH_NETWORK=signet",
+                                              "RESERVEWATCH_LOG=info",
+                                              "RESERVEWATCH_CONNECT=1.1.1.1,2.2.2.2:5",
+                                              "RESERVEWATCH_MIN_PEERS=",
+                                              "RESERVEWATCH_SERVICE_HOST=10.0.0.1",
+                                              NULL};
     static const struct config_option options[] = {{"network", "regtest"},
                                                    {"datadir", "here"}};
     struct config config;
@@ -281,16 +283,18 @@ static void test_unknown_keys_name_their_neighbour(void **state)
                  "known is 'connect'");
     expect_fault("netwrok=regtest\n", "dir/x.conf:1: unknown key 'netwrok' outside of "
                                       "sections; the nearest known is 'network'");
-    expect_fault("[list a]\nfile=x\ncustodain=y\n",
-                 "dir/x.conf:3: unknown key 'custodain' in [list a]; the nearest known is "
-                 "'custodian'");
+    expect_fault(
+        "[list a]\nfile=x\ncustodain=y\n",
+        "dir/x.conf:3: unknown key 'custodain' in [list a]; the nearest known is "
+        "'custodian'");
     expect_fault("[list a]\nfile=x\nnetwork=regtest\n",
                  "dir/x.conf:3: unknown key 'network' in [list a]; it stands above the "
                  "first heading");
     expect_fault("heartbeat=1h\n", "dir/x.conf:1: unknown key 'heartbeat' outside of "
                                    "sections; it stands under a heading [feed NAME]");
-    expect_fault("[lists a]\nfile=x\n",
-                 "dir/x.conf:1: unknown heading 'lists'; the nearest known is [list NAME]");
+    expect_fault(
+        "[lists a]\nfile=x\n",
+        "dir/x.conf:1: unknown heading 'lists'; the nearest known is [list NAME]");
 }
 
 static void test_faults_of_global_values(void **state)
@@ -314,7 +318,8 @@ static void test_faults_of_global_values(void **state)
     expect_fault("checkpoint=5:" HASH "\ncheckpoint=5:" HASH "\n",
                  "dir/x.conf:2: checkpoint '5:" HASH "': there is another one of this "
                  "height; remove one");
-    expect_fault("http=no\n", "dir/x.conf:1: http 'no': write 1 to serve HTTP or 0 not to");
+    expect_fault("http=no\n",
+                 "dir/x.conf:1: http 'no': write 1 to serve HTTP or 0 not to");
     expect_fault("http_bind=127.0.0.1:99999\n",
                  "dir/x.conf:1: http_bind '127.0.0.1:99999': the port is a number from 1 "
                  "to 65535");
@@ -327,7 +332,8 @@ static void test_faults_of_global_values(void **state)
 static void test_faults_of_sections(void **state)
 {
     (void)state;
-    expect_fault("[list]\nfile=x\n", "dir/x.conf:1: [list] has no name; write [list NAME]");
+    expect_fault("[list]\nfile=x\n",
+                 "dir/x.conf:1: [list] has no name; write [list NAME]");
     expect_fault("[list a/b]\nfile=x\n",
                  "dir/x.conf:1: list name 'a/b': use letters, digits and . _ - with a "
                  "letter or a digit first");
@@ -363,15 +369,17 @@ static void test_faults_of_publishers(void **state)
     expect_fault(LISTS "[feed f]\nlists=a\npublisher=p\n",
                  "dir/x.conf:7: publisher: there is no [publisher p]; add it or correct "
                  "the name");
-    expect_fault(LISTS "[feed f]\nlists=a\npublisher=p\n[feed g]\nlists=b\npublisher=p\n"
-                       "[publisher p]\n",
-                 "dir/x.conf:10: publisher: p is that of [feed f] already; give each feed "
-                 "its own");
+    expect_fault(
+        LISTS "[feed f]\nlists=a\npublisher=p\n[feed g]\nlists=b\npublisher=p\n"
+              "[publisher p]\n",
+        "dir/x.conf:10: publisher: p is that of [feed f] already; give each feed "
+        "its own");
     expect_fault("[publisher p]\ntype=fax\n",
                  "dir/x.conf:2: type 'fax': this version knows type=file only");
-    expect_fault("[publisher p]\nfile=x\n[publisher q]\nfile=x\n",
-                 "dir/x.conf:3: [publisher q] writes to the same file as [publisher p] at "
-                 "dir/x.conf:1; give each its own");
+    expect_fault(
+        "[publisher p]\nfile=x\n[publisher q]\nfile=x\n",
+        "dir/x.conf:3: [publisher q] writes to the same file as [publisher p] at "
+        "dir/x.conf:1; give each its own");
 }
 
 static void test_every_fault_is_found(void **state)
@@ -393,8 +401,8 @@ static void test_changes_that_take_a_restart(void **state)
     struct config now, then;
     struct faults changes = {0};
     (void)state;
-    parse_good(&now, "log=info\nconnect=a\nconnect=b\nhttp=1\n" LISTS
-                     "[feed f]\nlists=a\n");
+    parse_good(&now,
+               "log=info\nconnect=a\nconnect=b\nhttp=1\n" LISTS "[feed f]\nlists=a\n");
     parse_good(&then, "log=info\nconnect=b\nconnect=a\nsample_interval=60\n"
                       "[list a]\nfile=elsewhere\n[list b]\nfile=b.csv\n"
                       "[feed f]\nlists=a\nconfirmations=2\n");

@@ -148,6 +148,22 @@ static void test_journal_prefix(void **state)
     assert_captured("<3>app: a\n<4>app: b\n<6>app: c\n<7>app: d\n");
 }
 
+static struct wall_time some_time(void)
+{
+    return (struct wall_time){1788438896};
+}
+
+static void test_clock(void **state)
+{
+    (void)state;
+    capture_begin();
+    log_use_clock(some_time);
+    log_line(LOG_NET, LOG_INFO, "timed");
+    log_use_clock(NULL);
+    log_line(LOG_NET, LOG_INFO, "untimed");
+    assert_captured("2026-09-03T12:34:56Z net: timed\nnet: untimed\n");
+}
+
 static void test_long_line_is_cut(void **state)
 {
     (void)state;
@@ -220,6 +236,7 @@ int main(void)
         cmocka_unit_test_setup(test_names_configure, reset),
         cmocka_unit_test_setup(test_lines, reset),
         cmocka_unit_test_setup(test_journal_prefix, reset),
+        cmocka_unit_test_setup(test_clock, reset),
         cmocka_unit_test_setup(test_long_line_is_cut, reset),
         cmocka_unit_test_setup(test_on_line, reset),
         cmocka_unit_test_setup(test_threads_write_whole_lines, reset),

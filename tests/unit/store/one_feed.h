@@ -4,11 +4,13 @@
 
 #include "fixture.h"
 
+#define ONE_FEED_ROWS 2100
+
 struct one_feed {
     struct fixture fixture;
     struct ledger *ledger;
     uint8_t scripts[2][SCRIPT_LEN];
-    struct chain_row rows[400]; /* by height */
+    struct chain_row rows[ONE_FEED_ROWS]; /* by height */
     struct feed_row feed;
 };
 
@@ -103,7 +105,7 @@ static inline void one_feed_open(struct one_feed *one, size_t scripts, uint32_t 
     one->rows[0].hash = regtest()->genesis_hash;
     for (uint32_t i = 0; i < 2; i++)
         make_script(one->scripts[i], i);
-    for (uint32_t i = 1; i < 400; i++)
+    for (uint32_t i = 1; i < ONE_FEED_ROWS; i++)
         make_row(&one->rows[i], &one->rows[i - 1].hash, i, 1);
     expect(ledger_open(&one->ledger, one->fixture.store, FIXTURE_SEED, &error), STORE_OK);
     expect(one_feed_define(one, scripts, 1, &error), STORE_OK);

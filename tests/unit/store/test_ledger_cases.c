@@ -64,6 +64,25 @@ static void test_double_spend_is_refused(void **state)
     one_feed_close(&one);
 }
 
+/* A fork deeper than coins are kept: what was spent and pruned is there to be spent. */
+static void test_pruned_coin_is_spent_again(void **state)
+{
+    (void)state;
+    struct error error = {""};
+    struct ledger_outcome outcome;
+    struct one_feed one;
+    struct outpoint spent = one_feed_paid(3);
+    one_feed_open(&one, 1, 5);
+    expect(one_feed_apply(&one, 0, 5, 1, &spent, false, &outcome, &error), STORE_OK);
+    expect(one_feed_apply(&one, 0, 6, LEDGER_DEPTH + 4, NULL, false, &outcome, &error),
+           STORE_OK);
+    expect(one_feed_apply(&one, 0, 5, 1, &spent, true, &outcome, &error), STORE_OK);
+    assert_int_equal(outcome.debits, 1);
+    assert_int_equal(tally(&one, 6).counted.sat, 5000);
+    assert_int_equal(count_faults(one.fixture.store, false), 0);
+    one_feed_close(&one);
+}
+
 static void test_stale_batches(void **state)
 {
     (void)state;
@@ -263,6 +282,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_coinbase_matures),
         cmocka_unit_test(test_double_spend_is_refused),
+        cmocka_unit_test(test_pruned_coin_is_spent_again),
         cmocka_unit_test(test_stale_batches),
         cmocka_unit_test(test_backfill),
         cmocka_unit_test(test_future_birth),

@@ -19,6 +19,8 @@
 
 #define TICK_MS 1000
 #define READERS_CHECK_S 60
+/* Being synced again is worth a line after this long without. */
+#define SYNCED_NEWS_MS 10000
 /* Without a terminal, a line of progress this often. */
 #define PROGRESS_LOG_S 30
 
@@ -167,9 +169,14 @@ static void watch_phase(struct daemon *daemon)
     spv_summary(client_core(daemon->client), &summary, now);
     bool synced = summary.phase == SPV_PHASE_SYNCED;
     if (synced && !daemon->synced) {
-        log_line(LOG_SCAN, LOG_INFO, "synced at height %u", summary.header_height);
+        /* A block that came a moment ago is no news. */
+        bool news = mono_since(now.mono, daemon->synced_until) >= SYNCED_NEWS_MS;
+        log_line(LOG_SCAN, news ? LOG_INFO : LOG_DEBUG, "synced at height %u",
+                 summary.header_height);
         sampler_request(daemon->sampler);
     }
+    if (daemon->synced && !synced)
+        daemon->synced_until = now.mono;
     daemon->synced = synced;
 }
 

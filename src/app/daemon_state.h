@@ -37,6 +37,7 @@ struct daemon {
     struct progress_rate progress;
     uint64_t rate_milli;
     enum spv_phase rate_phase;
+    struct mono_time synced_until; /* when that last ended */
     struct mono_time rate_at, progress_logged_at, readers_checked_at;
 };
 

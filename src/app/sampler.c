@@ -9,6 +9,10 @@
 
 /* A file that couldn't be written is tried again after this. */
 #define PUBLISH_RETRY_MS 5000
+/* Samples older than 90 days are thinned to one a day, a few rows with each new sample.
+ */
+#define RAW_SAMPLES_S (90 * 86400)
+#define THIN_ROWS 16
 
 enum sampler_state { SAMPLER_IDLE, SAMPLER_PREPARING, SAMPLER_TAKING };
 
@@ -22,7 +26,7 @@ struct target {
 
 struct sampler {
     struct sampler_settings settings;
-    struct loop_timer *clock_timer, *publish_timer;
+    struct loop_timer *clock_timer, *request_timer, *publish_timer;
     enum sampler_state state;
     bool again; /* asked for while one was under way */
     bool stopped;
@@ -278,7 +282,12 @@ static void take_results(struct sampler *sampler)
 static enum store_result take_change(void *context, struct store_txn *txn,
                                      struct error *error)
 {
-    return sampling_take(txn, context, error);
+    struct sampling *sampling = context;
+    enum store_result result = sampling_take(txn, sampling, error);
+    const struct wall_time before = {sampling->taken.s - RAW_SAMPLES_S};
+    for (size_t i = 0; i < sampling->count && result == STORE_OK; i++)
+        result = sample_thin(txn, sampling->targets[i].feed.id, before, THIN_ROWS, error);
+    return result;
 }
 
 static enum store_result take_work(void *context, struct store *store,
@@ -364,10 +373,9 @@ static void begin(struct sampler *sampler)
     store_thread_submit(sampler->settings.store, prepare_work, prepare_done, sampler);
 }
 
-void sampler_request(struct sampler *sampler)
+static void on_request(void *context)
 {
-    if (sampler->stopped)
-        return;
+    struct sampler *sampler = context;
     if (sampler->state == SAMPLER_IDLE)
         begin(sampler);
     else
@@ -375,6 +383,13 @@ void sampler_request(struct sampler *sampler)
 }
 
 /* ---- when ---- */
+
+/* In a turn of the loop of its own, so that what happens together is one sample. */
+void sampler_request(struct sampler *sampler)
+{
+    if (!sampler->stopped)
+        loop_timer_set(sampler->request_timer, now_mono());
+}
 
 /* Aligned to the wall clock, so that samples of different machines fall together. */
 static void set_clock_timer(struct sampler *sampler)
@@ -403,6 +418,7 @@ struct sampler *sampler_new(const struct sampler_settings *settings)
     for (size_t i = 0; i < sampler->count; i++)
         sampler->feeds[i].feed = &settings->config->feeds[i];
     sampler->clock_timer = loop_timer_new(settings->loop, on_clock, sampler);
+    sampler->request_timer = loop_timer_new(settings->loop, on_request, sampler);
     sampler->publish_timer = loop_timer_new(settings->loop, publish_all, sampler);
     set_clock_timer(sampler);
     return sampler;
@@ -414,6 +430,7 @@ void sampler_stop(struct sampler *sampler)
         return;
     sampler->stopped = true;
     loop_timer_free(sampler->clock_timer);
+    loop_timer_free(sampler->request_timer);
     loop_timer_free(sampler->publish_timer);
 }
 

@@ -239,9 +239,10 @@ bool directory_make(const char *path, mode_t mode, struct error *error)
         if (here != '/' && here != '\0')
             continue;
         *at = '\0';
-        ok = mkdir(part, mode) == 0 || errno == EEXIST;
-        if (!ok)
-            system_error(error, part, "can't be created");
+        if (mkdir(part, mode) == 0)
+            ok = sync_directory_of(part, error);
+        else if (errno != EEXIST)
+            ok = system_error(error, part, "can't be created");
         *at = here;
         if (here == '\0')
             break;

@@ -56,7 +56,9 @@ struct peer {
     struct header_node *best; /* newest header of ours that it has; NULL: not known */
     bool headers_asked;
     bool headers_done; /* its answer had no further headers for us */
+    uint32_t headers_back; /* blocks below the tip that its next answer starts from */
     struct mono_time headers_deadline, probe_at;
+    struct block_time future; /* of its tip, refused as from the future; 0: it isn't */
     uint64_t ping_nonce; /* 0: none under way */
     struct mono_time ping_at, pong_deadline;
     bool checkpt_asked;
@@ -160,8 +162,6 @@ struct spv {
         *ledger; /* cohort 0's cursor; NULL: below the root or above the chain */
     uint32_t headers_from; /* transport that header sync runs with; 0: none */
     bool headers_settled;  /* some peer had nothing more for us */
-    struct block_time
-        future_time; /* of a peer's tip that was refused as from the future */
     bool checkpoints_asked;
     bool identity_bad;
     struct error identity_reason;

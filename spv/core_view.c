@@ -209,8 +209,11 @@ bool spv_identity_ok(const struct spv *spv, struct error *reason)
 
 bool spv_tip_from_future(const struct spv *spv, struct spv_now now, struct error *reason)
 {
-    int64_t ahead = (int64_t)spv->future_time.s - now.wall.s;
-    if (!spv->future_time.s || ahead <= HEADER_FUTURE_MAX)
+    int64_t ahead = 0;
+    for (size_t i = 0; i < spv->peer_count; i++)
+        if ((int64_t)spv->peers[i].future.s - now.wall.s > ahead)
+            ahead = (int64_t)spv->peers[i].future.s - now.wall.s;
+    if (ahead <= HEADER_FUTURE_MAX)
         return false;
     char text[TIME_TEXT_MAX];
     duration_format(text, ahead);

@@ -247,13 +247,15 @@ static void accept_early(struct spv *spv)
     }
 }
 
+/* By its length, too: a late answer to an earlier request may end with the same block. */
 static struct request *find_request(struct spv *spv, const struct peer *peer,
                                     const struct message_cfheaders *message)
 {
     for (size_t i = 0; i < spv->request_count; i++) {
         struct request *request = &spv->requests[i];
         if (request->kind == REQUEST_CFHEADERS && request->peer == peer->id &&
-            block_hash_equal(&request->stop, &message->stop_hash))
+            block_hash_equal(&request->stop, &message->stop_hash) &&
+            message->count == request->to - request->from + 1)
             return request;
     }
     return NULL;
@@ -317,10 +319,6 @@ void filter_sync_headers(struct spv *spv, struct peer *peer, struct bytes payloa
     struct cfheaders_range range = {
         .from = request->from, .to = request->to, .previous = message.previous};
     request_remove(spv, request);
-    if (message.count != range.to - range.from + 1) {
-        peer_drop(spv, peer, "cfheaders message with a wrong number of hashes");
-        return;
-    }
     range.headers = mem_zalloc(message.count, sizeof *range.headers);
     for (size_t i = 0; i < message.count; i++)
         filter_header_next(&range.headers[i], &message.hashes[i],

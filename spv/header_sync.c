@@ -26,11 +26,26 @@ void headers_ask(struct spv *spv, struct peer *peer, struct header_node *from)
     peer->probe_at = mono_add(spv->now.mono, PROBE_INTERVAL_MS);
 }
 
-/* From one below the tip, so that a peer with the same tip answers with it and we know
- * that it has it. */
+/* From below the tip, so that a peer with the same tip answers with it and we know that
+ * it has it. One that has nothing above that place is asked from further back. */
 static void ask_from_tip(struct spv *spv, struct peer *peer)
 {
-    headers_ask(spv, peer, spv->best->parent ? spv->best->parent : spv->best);
+    uint32_t root = header_tree_root(spv->tree)->height, height = spv->best->height;
+    uint32_t back = peer->headers_back ? peer->headers_back : 1;
+    height = height - root > back ? height - back : root;
+    headers_ask(spv, peer, header_tree_ancestor(spv->tree, spv->best, height));
+}
+
+/* It answered that it has nothing above where it was asked from, and what it has isn't
+ * known yet. */
+static bool ask_further_back(struct spv *spv, struct peer *peer)
+{
+    uint32_t below = spv->best->height - header_tree_root(spv->tree)->height;
+    if (peer->best || !spv->headers_settled || peer->headers_back >= below)
+        return false;
+    peer->headers_back = peer->headers_back ? peer->headers_back * 8 : 8;
+    ask_from_tip(spv, peer);
+    return true;
 }
 
 void headers_peer_ready(struct spv *spv, struct peer *peer)
@@ -74,6 +89,15 @@ static void learned(struct spv *spv, struct peer *peer, struct header_node *node
     spv->revision++;
 }
 
+/* Its tip isn't from the future, or no longer. */
+static void present(struct spv *spv, struct peer *peer)
+{
+    if (!peer->future.s)
+        return;
+    peer->future.s = 0;
+    spv->revision++;
+}
+
 enum taken { TAKEN_ALL, TAKEN_PART, TAKEN_FAULT };
 
 /* Add the headers to the tree up to the first that can't be; *last is the newest that is
@@ -104,8 +128,7 @@ static enum taken take_headers(struct spv *spv, struct peer *peer,
                      "its branch forks below our window");
             return TAKEN_PART;
         case HEADER_FUTURE:
-            if (headers[i].time.s > spv->future_time.s)
-                spv->future_time = headers[i].time;
+            peer->future = headers[i].time;
             peer->probe_at = mono_add(spv->now.mono, PROBE_FUTURE_MS);
             spv->revision++;
             return TAKEN_PART;
@@ -128,6 +151,8 @@ static void take_decoded(struct spv *spv, struct peer *peer,
         return;
     if (last)
         learned(spv, peer, last);
+    if (taken == TAKEN_ALL)
+        present(spv, peer);
     if (header_tree_count(spv->tree) > TREE_NODES_MAX) {
         peer_drop(spv, peer, "too many headers on branches of little work");
         return;
@@ -138,6 +163,8 @@ static void take_decoded(struct spv *spv, struct peer *peer,
             headers_ask(spv, peer, last);
     } else if (asked) {
         settled(spv, peer);
+        if (count || !ask_further_back(spv, peer))
+            peer->headers_back = 0;
     } else {
         peer->headers_done = true;
     }
@@ -210,6 +237,8 @@ void headers_tick(struct spv *spv)
         struct peer *peer = &spv->peers[i];
         if (peer->state != PEER_READY)
             continue;
+        if ((int64_t)peer->future.s <= spv->now.wall.s + HEADER_FUTURE_MAX)
+            present(spv, peer);
         if (peer->headers_asked && mono_reached(spv->now.mono, peer->headers_deadline)) {
             peer->headers_asked = false;
             peer_stalled(spv, peer);
@@ -218,11 +247,6 @@ void headers_tick(struct spv *spv)
         } else if (!peer->headers_asked && mono_reached(spv->now.mono, peer->probe_at)) {
             ask_from_tip(spv, peer);
         }
-    }
-    if (spv->future_time.s &&
-        (int64_t)spv->future_time.s <= spv->now.wall.s + HEADER_FUTURE_MAX) {
-        spv->future_time.s = 0;
-        spv->revision++;
     }
 }
 
@@ -255,8 +279,9 @@ static void best_update(struct spv *spv)
 }
 
 /* Write the best chain's headers to the store, unless that would pull the chain away from
- * under a cohort's cursor: then they go there with the reorganisation's blocks. Headers of
- * a branch that was left go at once: blocks of the new one can't be applied over them. */
+ * under a cohort's cursor: then they go there with the reorganisation's blocks. Headers
+ * of a branch that was left go at once: blocks of the new one can't be applied over them.
+ */
 static void flush(struct spv *spv)
 {
     if (spv->lanes[LANE_FRONT].applying)

@@ -451,8 +451,14 @@ static void front_update(struct spv *spv)
             lane_clamp(spv, lane);
         return;
     }
-    if (target->height - lane->base > WHOLE_GAP_MAX)
+    if (target->height - lane->base > WHOLE_GAP_MAX &&
+        target->height > lane->filters_until) {
+        /* Slots that were to be fetched whole don't know the filter headers from which
+         * those above would follow. */
+        uint32_t known = lane->filters_until;
+        lane_truncate(spv, lane, known > lane->base ? known : lane->base);
         lane->filters_until = target->height;
+    }
     follow_chain(spv, lane);
 }
 
@@ -488,19 +494,37 @@ static void back_update(struct spv *spv)
 
 /* ---- a branch that nobody serves ---- */
 
-static bool somebody_has(const struct spv *spv, const struct header_node *node)
+static bool somebody_ready(const struct spv *spv)
 {
     for (size_t i = 0; i < spv->peer_count; i++)
-        if (peer_has(spv, &spv->peers[i], node->height, &node->hash))
+        if (spv->peers[i].state == PEER_READY)
             return true;
     return false;
 }
 
+/* Also when those who spoke of the branch are gone: let go for bad bodies, say. */
 static bool may_be_withheld(const struct spv *spv, const struct lane *lane)
 {
     return lane->active && !lane->applying && lane->base < lane->target &&
-           lane->base >= header_tree_root(spv->tree)->height &&
-           somebody_has(spv, lane->target_node);
+           lane->base >= header_tree_root(spv->tree)->height && somebody_ready(spv);
+}
+
+/* The newest block of the target's branch that somebody without the target has, too: what
+ * is above it is what isn't served. */
+static uint32_t shared_height(const struct spv *spv, const struct lane *lane)
+{
+    uint32_t height = lane->reorganise ? lane->fork : lane->base;
+    struct header_node *target = lane->target_node;
+    for (size_t i = 0; i < spv->peer_count; i++) {
+        const struct peer *peer = &spv->peers[i];
+        if (peer->state != PEER_READY || !peer->best ||
+            peer_has(spv, peer, target->height, &target->hash))
+            continue;
+        uint32_t shared = header_tree_fork(peer->best, target)->height;
+        if (shared > height)
+            height = shared;
+    }
+    return height;
 }
 
 static void set_aside_if_withheld(struct spv *spv, struct lane *lane)
@@ -511,7 +535,7 @@ static void set_aside_if_withheld(struct spv *spv, struct lane *lane)
     }
     if (mono_since(spv->now.mono, lane->progress_at) < ASIDE_AFTER_MS)
         return;
-    uint32_t first = lane->reorganise ? lane->fork + 1 : lane->base + 1;
+    uint32_t first = shared_height(spv, lane) + 1;
     struct header_node *node = header_tree_ancestor(spv->tree, lane->target_node, first);
     char text[ID_TEXT_MAX];
     block_hash_text(text, &node->hash);

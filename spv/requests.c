@@ -16,9 +16,15 @@ static uint32_t load_max(enum request_kind kind)
     return kind == REQUEST_BLOCK ? BLOCK_REQUESTS_PER_PEER : FILTER_REQUESTS_PER_PEER;
 }
 
-/* The least loaded peer that has the block; one that was silent lately, or is to be
- * avoided, only if there is no other. Between equals chance decides. NULL: nobody has
- * room. */
+/* What counts against a peer, weightier than any load. */
+#define COST_AVOIDED (1u << 8)
+#define COST_FULL (1u << 9)
+#define COST_SILENT (1u << 10)
+
+/* The least loaded peer that has the block, if possible not the one to be avoided. One
+ * that was silent lately is asked only if there is no other: who waits for an answer that
+ * won't come holds up all heights above. Between equals chance decides. NULL: whoever is
+ * to be asked has no room. */
 struct peer *request_pick_peer(struct spv *spv, enum request_kind kind, uint32_t height,
                                const struct block_hash *hash, uint32_t avoid)
 {
@@ -31,11 +37,11 @@ struct peer *request_pick_peer(struct spv *spv, enum request_kind kind, uint32_t
             continue;
         uint32_t cost = load_of(spv, peer, kind);
         if (cost >= load_max(kind))
-            continue;
-        if (!mono_reached(spv->now.mono, peer->stalled_until))
-            cost += 1000;
+            cost |= COST_FULL;
         if (peer->id == avoid)
-            cost += 2000;
+            cost |= COST_AVOIDED;
+        if (!mono_reached(spv->now.mono, peer->stalled_until))
+            cost |= COST_SILENT;
         if (cost < pick_cost)
             ties = 0;
         if (cost <= pick_cost && random_below(&spv->random, ++ties) == 0) {
@@ -43,7 +49,7 @@ struct peer *request_pick_peer(struct spv *spv, enum request_kind kind, uint32_t
             pick_cost = cost;
         }
     }
-    return pick;
+    return pick_cost & COST_FULL ? NULL : pick;
 }
 
 struct request *request_add(struct spv *spv, const struct request *request)

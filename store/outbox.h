@@ -27,7 +27,8 @@ struct publication {
     uint8_t due; /* enum due (feeds/due.h): why */
     struct statement report;
     struct wall_time created, changed;
-    uint64_t position; /* file publisher: where in the file the line starts */
+    uint64_t position; /* where it goes: the line's offset in a file, or the contract's
+                          round */
     char detail[PUBLICATION_TEXT_MAX]; /* what a person should know: error, transaction */
     uint8_t *payload;                  /* malloc'd */
     size_t payload_len;

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,8 @@
 #define MAP_SIZE_MOST ((size_t)1 << 40)
 #define MAP_SIZE_LEAST ((size_t)64 << 20)
 #define MAP_GROWTH_LEAST ((size_t)16 << 20)
+/* Address space that is left to the rest of the process: its stacks and heaps. */
+#define MAP_MARGIN ((size_t)128 << 20)
 
 /* Names in TABLE_META; values of others have a prefix of their own. */
 #define META_SCHEMA "schema"
@@ -127,14 +130,16 @@ static bool address_space_has(size_t size)
 
 /* Map at least `need` bytes and preferably twice what is mapped now. Nothing else of this
  * process has a transaction open. LMDB unmaps before it maps and can't go back, so it is
- * asked only for what is sure to be there. */
-static enum store_result grow_map(struct store *store, size_t need, struct error *error)
+ * asked only for what is sure to be there. Only what `must` be may use up the margin. */
+static enum store_result grow_map(struct store *store, size_t need, bool must,
+                                  struct error *error)
 {
     size_t least = need > store->map_size ? need - store->map_size : MAP_GROWTH_LEAST;
     size_t growth = store->map_size > least ? store->map_size : least;
-    while (growth > least && !address_space_has(growth))
+    while (growth > least && !address_space_has(growth + MAP_MARGIN))
         growth = growth / 2 > least ? growth / 2 : least;
-    if (store->map_size + growth > MAP_SIZE_MOST || !address_space_has(growth)) {
+    if (store->map_size + growth > MAP_SIZE_MOST ||
+        !address_space_has(growth + (must ? 0 : MAP_MARGIN))) {
         error_set(
             error,
             "ledger in %s: no address space for a map over %zu MiB; raise the limit "
@@ -165,13 +170,13 @@ static enum store_result prepare_map(struct store *store, enum store_mode mode,
     size_t used = (info.me_last_pgno + 1) * stat.ms_psize;
     if (mode == STORE_READ) {
         store->map_full = false;
-        return used > store->map_size ? grow_map(store, used + used / 4, error)
+        return used > store->map_size ? grow_map(store, used + used / 4, true, error)
                                       : STORE_OK;
     }
     if (store->map_full)
-        return grow_map(store, 0, error);
+        return grow_map(store, 0, true, error);
     if (used > store->map_size / 2 && store->map_size < MAP_SIZE_MOST) {
-        enum store_result result = grow_map(store, 0, error);
+        enum store_result result = grow_map(store, 0, false, error);
         return result == STORE_FULL ? STORE_OK : result; /* there may be room yet */
     }
     return STORE_OK;
@@ -282,47 +287,32 @@ enum store_result store_update(struct store *store, store_change *change, void *
 
 /* ---- opening ---- */
 
-static enum store_result open_environment(struct store *store, size_t map_size,
-                                          struct error *error)
+static enum store_result open_environment(struct store *store, unsigned flags,
+                                          size_t map_size, struct error *error)
 {
-    unsigned flags = MDB_NOTLS | (store->mode == STORE_READ ? MDB_RDONLY : 0);
     int code = mdb_env_create(&store->env);
     if (code != 0)
         return store_result_of(store, code, "an environment", error);
     if ((code = mdb_env_set_maxdbs(store->env, TABLE_COUNT)) == 0 &&
         (code = mdb_env_set_mapsize(store->env, map_size)) == 0)
         code = mdb_env_open(store->env, store->path, flags, 0660);
-    store->map_size = map_size;
-    if (code == 0)
+    bool tight = code == 0 && !address_space_has(MAP_MARGIN);
+    MDB_envinfo info;
+    if (code == 0 && (!tight || map_size / 2 < MAP_SIZE_LEAST)) {
+        (void)mdb_env_info(store->env, &info);
+        store->map_size = info.me_mapsize; /* at least what is in the file */
         return STORE_OK;
+    }
     mdb_env_close(store->env);
     store->env = NULL;
-    if (code == ENOMEM && map_size / 2 >= MAP_SIZE_LEAST)
-        return open_environment(store, map_size / 2, error);
+    if ((code == ENOMEM || tight) && map_size / 2 >= MAP_SIZE_LEAST)
+        return open_environment(store, flags, map_size / 2, error);
     if (code == ENOENT && store->mode == STORE_READ) {
         error_set(error, "ledger in %s: there is none yet; start the watcher first",
                   store->path);
         return STORE_MISSING;
     }
     return store_result_of(store, code, "data.mdb or lock.mdb", error);
-}
-
-/* Readers of the group read the data and write only the lock file. */
-static void set_permissions(const struct store *store)
-{
-    char path[4096];
-    snprintf(path, sizeof(path), "%s/data.mdb", store->path);
-    (void)!chmod(path, 0640);
-    snprintf(path, sizeof(path), "%s/lock.mdb", store->path);
-    (void)!chmod(path, 0660);
-}
-
-static bool ledger_file_exists(const struct store *store)
-{
-    char path[4096];
-    struct stat stat_data;
-    snprintf(path, sizeof(path), "%s/data.mdb", store->path);
-    return stat(path, &stat_data) == 0 && stat_data.st_size > 0;
 }
 
 static enum store_result write_identity(struct store_txn *txn, struct error *error)
@@ -391,7 +381,7 @@ static enum store_result open_tables(struct store *store, struct error *error)
 {
     struct store_txn *txn;
     enum store_result result = store_begin(store, &txn, store->mode, error);
-    if (result != STORE_OK)
+    if (txn == NULL)
         return result;
     for (int table = 0; table < TABLE_COUNT && result == STORE_OK; table++) {
         const char *name = table_name((enum table)table);
@@ -417,34 +407,6 @@ static enum store_result open_tables(struct store *store, struct error *error)
     return result;
 }
 
-enum store_result store_open(struct store **out, const char *path, enum store_mode mode,
-                             const struct network *network, struct error *error)
-{
-    struct store *store = mem_zalloc(1, sizeof(*store));
-    *store = (struct store){.network = network, .path = mem_strdup(path), .mode = mode};
-    pthread_mutex_init(&store->lock, NULL);
-    pthread_cond_init(&store->idle, NULL);
-    *out = NULL;
-
-    enum store_result result = STORE_OK;
-    if (mode == STORE_WRITE && mkdir(path, 0750) != 0 && errno != EEXIST)
-        result = store_result_of(store, errno, "the folder", error);
-    bool existed = ledger_file_exists(store);
-    if (result == STORE_OK)
-        result = open_environment(store, MAP_SIZE_MOST, error);
-    if (result == STORE_OK && !existed && mode == STORE_WRITE)
-        set_permissions(store);
-    do {
-        if (result == STORE_OK || result == STORE_AGAIN)
-            result = open_tables(store, error);
-    } while (result == STORE_AGAIN);
-    if (result == STORE_OK)
-        *out = store;
-    else
-        store_close(store);
-    return result;
-}
-
 void store_close(struct store *store)
 {
     if (store == NULL)
@@ -456,6 +418,115 @@ void store_close(struct store *store)
     pthread_mutex_destroy(&store->lock);
     free(store->path);
     free(store);
+}
+
+static enum store_result open_at(struct store **out, const char *path, unsigned flags,
+                                 enum store_mode mode, const struct network *network,
+                                 struct error *error)
+{
+    struct store *store = mem_zalloc(1, sizeof(*store));
+    *store = (struct store){.network = network, .path = mem_strdup(path), .mode = mode};
+    pthread_mutex_init(&store->lock, NULL);
+    pthread_cond_init(&store->idle, NULL);
+    *out = NULL;
+
+    flags |= MDB_NOTLS | (mode == STORE_READ ? MDB_RDONLY : 0);
+    enum store_result result = open_environment(store, flags, MAP_SIZE_MOST, error);
+    do {
+        if (result == STORE_OK || result == STORE_AGAIN)
+            result = open_tables(store, error);
+    } while (result == STORE_AGAIN);
+    if (result == STORE_OK)
+        *out = store;
+    else
+        store_close(store);
+    return result;
+}
+
+/* ---- making ---- */
+
+#define DATA_NAME "data.mdb"
+#define LOCK_NAME "lock.mdb"
+/* With LMDB's name for the lock file of a ledger that has no folder of its own. */
+#define NEW_DATA_NAME "data.mdb.new"
+#define NEW_LOCK_NAME "data.mdb.new-lock"
+#define PATH_ROOM 4096
+
+struct place {
+    char text[PATH_ROOM];
+};
+
+static struct place place_in(const char *folder, const char *name)
+{
+    struct place place;
+    snprintf(place.text, sizeof(place.text), "%s/%s", folder, name);
+    return place;
+}
+
+/* A name is on the disk only when its folder is. */
+static bool sync_folder(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool synced = fd >= 0 && fsync(fd) == 0;
+    if (fd >= 0)
+        close(fd);
+    return synced;
+}
+
+static bool ledger_exists(const char *path)
+{
+    struct place data = place_in(path, DATA_NAME);
+    struct stat status;
+    return stat(data.text, &status) == 0 && status.st_size > 0;
+}
+
+static enum store_result system_result(const char *path, int code, const char *what,
+                                       struct error *error)
+{
+    struct store store = {.path = mem_strdup(path), .mode = STORE_READ};
+    enum store_result result = store_result_of(&store, code, what, error);
+    free(store.path);
+    return result;
+}
+
+/* LMDB makes its file in steps. A crash between them leaves nothing under the ledger's
+ * name: the file is made under another one and takes its place when its first
+ * transaction is on the disk. Readers of the group read the data and write only the lock
+ * file. */
+static enum store_result make_ledger(const char *path, const struct network *network,
+                                     struct error *error)
+{
+    struct place data = place_in(path, DATA_NAME), fresh = place_in(path, NEW_DATA_NAME);
+    struct place fresh_lock = place_in(path, NEW_LOCK_NAME);
+    struct store *store;
+    (void)!unlink(fresh.text);
+    (void)!unlink(fresh_lock.text);
+    enum store_result result =
+        open_at(&store, fresh.text, MDB_NOSUBDIR, STORE_WRITE, network, error);
+    store_close(store);
+    (void)!unlink(fresh_lock.text);
+    if (result != STORE_OK)
+        return result;
+    (void)!chmod(fresh.text, 0640);
+    if (rename(fresh.text, data.text) != 0 || !sync_folder(path) ||
+        !sync_folder(place_in(path, "..").text))
+        return system_result(path, errno, "making it", error);
+    return STORE_OK;
+}
+
+enum store_result store_open(struct store **out, const char *path, enum store_mode mode,
+                             const struct network *network, struct error *error)
+{
+    bool fresh = mode == STORE_WRITE && !ledger_exists(path);
+    *out = NULL;
+    if (fresh && mkdir(path, 0750) != 0 && errno != EEXIST)
+        return system_result(path, errno, "the folder", error);
+    enum store_result result = fresh ? make_ledger(path, network, error) : STORE_OK;
+    if (result == STORE_OK)
+        result = open_at(out, path, 0, mode, network, error);
+    if (result == STORE_OK && fresh)
+        (void)!chmod(place_in(path, LOCK_NAME).text, 0660);
+    return result;
 }
 
 void store_check_readers(struct store *store)

@@ -1,5 +1,6 @@
 """What a run starts and has to clear away: processes, a folder; and waiting."""
 import os
+import random
 import shutil
 import signal
 import socket
@@ -8,6 +9,8 @@ import tempfile
 import time
 
 STOP_LIMIT = 20
+# Of the temporary folder's path: a socket's may have 107 bytes in all.
+PLACE_MAX = 60
 
 
 class Failure(Exception):
@@ -35,15 +38,18 @@ def wait_for(read, what, limit=30, step=0.02):
 
 
 def free_ports(count):
-    """Loopback ports that nobody listens on."""
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(('127.0.0.1', 0))
-        return [probe.getsockname()[1] for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
+    """Loopback ports that nobody listens on, below those that outgoing connections take."""
+    free = []
+    while len(free) < count:
+        port = random.randrange(15000, 32000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(('127.0.0.1', port))
+            except OSError:
+                continue
+        if port not in free:
+            free.append(port)
+    return free
 
 
 class House:
@@ -87,7 +93,10 @@ class House:
         self._raise()
 
     def make_folder(self):
-        self._note(lambda: tempfile.mkdtemp(prefix='reservewatch-'),
+        place = tempfile.gettempdir()
+        if len(place) > PLACE_MAX:
+            place = '/tmp'
+        self._note(lambda: tempfile.mkdtemp(prefix='reservewatch-', dir=place),
                    lambda folder: setattr(self, 'folder', folder))
         return self.folder
 

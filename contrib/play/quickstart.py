@@ -12,6 +12,9 @@ import sys
 
 # The checkout is left as it was found.
 sys.dont_write_bytecode = True
+# Until there is something to clear away, Ctrl-C simply ends us.
+if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 from file_publisher import FilePublisher  # noqa: E402
 from housekeeping import Failure, House, Stopped  # noqa: E402

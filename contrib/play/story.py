@@ -58,9 +58,8 @@ class Story:
         if reserve['satoshi'] != satoshi:
             raise Failure(f'the watcher says {btc(reserve["satoshi"])} at height {height}, '
                           f'but the custodian holds {btc(satoshi)}')
-        self.terminal.says('watcher', f'{btc(satoshi)} in {reserve["coins"]} coins at height {height}, which '
-                                      f'has {CONFIRMATIONS} confirmations{remark}')
-        return reserve
+        self.terminal.says('watcher', f'{btc(satoshi)} in {reserve["coins"]} coins at height {height}, '
+                                      f'{CONFIRMATIONS} confirmations{remark}')
 
     def is_published(self, number, satoshi, reason):
         report, line = self.publisher.wait_round(number)
@@ -74,7 +73,7 @@ class Story:
     def change(self, satoshi):
         """How far an amount is from what is published, in percent."""
         old = self.published['satoshi']
-        return f'{"above" if satoshi > old else "below"} the published by {abs(satoshi - old) * 100 / old:.1f} %'
+        return f'{abs(satoshi - old) * 100 / old:.1f} % {"above" if satoshi > old else "below"} what is published'
 
     # The acts
 
@@ -85,8 +84,8 @@ class Story:
         node.make_wallet('miner')
         node.make_wallet('custodian')
         self.miner = node.new_address('miner')
-        self.terminal.says('chain', f'a Bitcoin node on regtest, {node.address()}; blocks are some ten '
-                                    'minutes apart and end now')
+        self.terminal.says('chain', f'a Bitcoin node on regtest at {node.address()}; its blocks lie ten '
+                                    'minutes apart')
         node.mine(self.miner, MINED_FIRST)
         self.vaults = {label: node.new_address('custodian', kind) for label, kind, _ in VAULTS}
         node.pay_many('miner', {self.vaults[label]: whole * SATOSHI for label, _, whole in VAULTS})
@@ -109,17 +108,17 @@ class Story:
         self.node.pay('miner', self.vaults['hot'], 2 * SATOSHI)
         self.node.mine(self.miner, CONFIRMATIONS)
         self.mined(f'2 BTC paid to hot, {CONFIRMATIONS} blocks mined')
-        self.sees(102 * SATOSHI, f'; {self.change(102 * SATOSHI)}: nothing to publish')
+        self.sees(102 * SATOSHI, f': {self.change(102 * SATOSHI)}, not enough')
 
     def crossing(self):
         self.terminal.act('A deposit that crosses it')
         self.node.pay('miner', self.vaults['hot'], 8 * SATOSHI)
         self.node.mine(self.miner)
         self.mined('8 BTC paid to hot, 1 block mined')
-        self.sees(102 * SATOSHI, '; the deposit has only one, and isn\'t counted yet')
+        self.sees(102 * SATOSHI, ': the deposit has only one and doesn\'t count yet')
         self.node.mine(self.miner, CONFIRMATIONS - 1)
         self.mined(f'{CONFIRMATIONS - 1} more blocks')
-        self.sees(110 * SATOSHI, f'; {self.change(110 * SATOSHI)}')
+        self.sees(110 * SATOSHI, f': {self.change(110 * SATOSHI)}')
         self.is_published(2, 110 * SATOSHI, 'deviation-up')
 
     def withdrawal(self):
@@ -133,12 +132,12 @@ class Story:
         height = self.node.height()
         self.node.mine(self.miner, CONFIRMATIONS - 1)
         self.mined(f'the 25 BTC of warm go to a customer in block {height}')
-        self.sees(85 * SATOSHI, f'; {self.change(85 * SATOSHI)}')
+        self.sees(85 * SATOSHI, f': {self.change(85 * SATOSHI)}')
         self.is_published(3, 85 * SATOSHI, 'deviation-down')
         return height, other
 
     def reorganisation(self, withdrawn_at, other):
-        self.terminal.act(f'{REORG_DEPTH} blocks are replaced, deeper than the confirmations')
+        self.terminal.act(f'A reorganisation of {REORG_DEPTH} blocks, deeper than the confirmations')
         node = self.node
         old_tip = node.height()
         raw, moved = other
@@ -154,8 +153,8 @@ class Story:
         for reason in reserve['reasons']:
             self.terminal.says('watcher', f'refused: {reason}', 'refused')
         status = self.watcher.wait_ready(False)
-        self.terminal.says('watcher', f'the old branch may still come back, so there is no good sample and /readyz '
-                                      f'answers {status}; round 3 speaks of a block that left the chain')
+        self.terminal.says('watcher', f'the old branch could still win, so nothing is published and /readyz '
+                                      f'answers {status}; the block of round 3 has left the chain')
         if self.publisher.rounds() != 3:
             raise Failure('something was published while a gate was refusing')
 

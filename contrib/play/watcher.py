@@ -41,7 +41,7 @@ class Watcher:
         self.folder = folder
         self.publisher = publisher
         self.process = None
-        self.http_port, = free_ports(1)
+        self.http_port = None
         self.environment = {key: value for key, value in os.environ.items()
                             if not key.startswith('RESERVEWATCH_')}
         os.makedirs(folder)
@@ -54,6 +54,7 @@ class Watcher:
 
     def configure(self, peer, addresses, confirmations, deviation):
         """`addresses`: (address, label, birth height) each."""
+        self.http_port, = free_ports(1)
         with open(self.path(LIST + '.csv'), 'w', encoding='utf-8') as file:
             file.write('address,label,birth_height\n')
             file.writelines(f'{address},{label},{birth}\n' for address, label, birth in addresses)

@@ -11,7 +11,8 @@
 #include "base/mem.h"
 
 /* Options besides the global keys. */
-static const char *const plain_options[] = {"help", "version", "json", "csv", "conf"};
+static const char *const plain_options[] = {"help", "version", "json",
+                                            "csv",  "conf",    "password-file"};
 #define PLAIN_OPTIONS (sizeof(plain_options) / sizeof(*plain_options))
 
 static const struct command *command_find(const char *name)
@@ -114,6 +115,10 @@ static bool parse_option(struct invocation *out, enum cli_wish *wish, struct wor
         out->conf = option_value(words, name, len, error);
         return out->conf != NULL;
     }
+    if (len == strlen("password-file") && memcmp(name, "password-file", len) == 0) {
+        out->password_file = option_value(words, name, len, error);
+        return out->password_file != NULL;
+    }
     if (is_global_key(name, len))
         return parse_global(out, words, name, len, error);
     return unknown_option(name, len, error);
@@ -156,6 +161,8 @@ static bool check_use(const struct invocation *invocation, struct error *error)
         return error_set(error, "%s: has no --json", command->name);
     if (invocation->csv && !command->csv)
         return error_set(error, "%s: has no --csv", command->name);
+    if (invocation->password_file != NULL && !command->password_file)
+        return error_set(error, "%s: has no --password-file", command->name);
     if (invocation->csv && invocation->json)
         return error_set(error, "%s: give either --json or --csv", command->name);
     return true;

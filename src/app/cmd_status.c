@@ -92,6 +92,19 @@ static void overlay(json_t *document, enum watcher_state state)
                                         : "the watcher is starting"));
 }
 
+static bool every_feed_is_good(const json_t *document)
+{
+    size_t at;
+    json_t *feed;
+    json_array_foreach(json_object_get(document, "feeds"), at, feed)
+    {
+        const char *state = json_string_value(json_object_get(feed, "state"));
+        if (state == NULL || strcmp(state, "good") != 0)
+            return false;
+    }
+    return true;
+}
+
 static bool every_gate_holds(json_t *document)
 {
     const char *name;
@@ -244,7 +257,7 @@ enum exit_status cmd_status(const struct invocation *invocation)
     if (status != EXIT_DONE)
         goto out;
     overlay(document, state);
-    if (!every_gate_holds(document))
+    if (!every_gate_holds(document) || !every_feed_is_good(document))
         status = EXIT_GATE;
     if (invocation->json) {
         output_json(json_incref(document));

@@ -47,9 +47,9 @@ const struct command commands[] = {
                 "Example:\n"
                 "  reservewatch status\n"
                 "\n"
-                "Exit status: 0 every gate holds, 1 failed, 3 a gate fails or the "
-                "watcher is\n"
-                "stopped.\n",
+                "Exit status: 0 every gate holds, 1 failed, 3 a gate fails, a feed's "
+                "newest\n"
+                "sample isn't good, or the watcher is stopped.\n",
         .json = true,
         .needs_config = true,
         .run = cmd_status,
@@ -126,6 +126,33 @@ const struct command commands[] = {
         .json = true,
         .needs_config = true,
         .run = cmd_audit,
+    },
+    {
+        .name = "keys",
+        .usage = "new|show|import FILE [KEY_FILE] [--password-file=FILE] [--json]",
+        .summary = "make or show an operator's key",
+        .help = "new     make a key and seal it in FILE (keystore v3, mode 0600)\n"
+                "show    print the address of the key in FILE; with a password, open it "
+                "first\n"
+                "import  seal a private key of 64 hex digits, from the owner-only "
+                "KEY_FILE or\n"
+                "        typed\n"
+                "\n"
+                "Prints the address, never the key. The password is the only line of an\n"
+                "owner-only file, or asked for without echo. Without it the key is lost: "
+                "back\n"
+                "up FILE, and keep the password elsewhere. Give each watcher a key of "
+                "its own.\n"
+                "\n"
+                "Example:\n"
+                "  reservewatch keys new operator.json --password-file=operator.pass\n"
+                "\n"
+                "Exit status: 0 done, 1 failed, 2 the command line is at fault.\n",
+        .arguments_min = 2,
+        .arguments_max = 3,
+        .json = true,
+        .password_file = true,
+        .run = cmd_keys,
     },
     {
         .name = "reload",

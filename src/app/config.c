@@ -112,6 +112,9 @@ void config_release(struct config *config)
     }
     for (size_t i = 0; i < config->publisher_count; i++) {
         free(config->publishers[i].file);
+        free(config->publishers[i].evm.rpc);
+        free(config->publishers[i].evm.key_file);
+        free(config->publishers[i].evm.password_file);
         free(config->publishers[i].place);
     }
     for (size_t i = 0; i < config->given_count; i++) {

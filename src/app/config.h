@@ -4,6 +4,7 @@
 #define APP_CONFIG_H
 
 #include "app/faults.h"
+#include "feeds/evm/evm_types.h"
 #include "feeds/feed.h"
 #include "spv/core.h"
 
@@ -20,12 +21,19 @@ struct config_list {
     char *place; /* of its heading, for messages */
 };
 
-enum publisher_kind { PUBLISHER_FILE };
+enum publisher_kind { PUBLISHER_FILE, PUBLISHER_EVM };
 
 struct config_publisher {
     char name[FEED_NAME_MAX + 1];
     enum publisher_kind kind;
     char *file; /* PUBLISHER_FILE; no two publishers have the same */
+    struct {
+        char *rpc; /* URL */
+        uint64_t chain_id;
+        struct evm_address contract;
+        char *key_file, *password_file;
+        uint32_t finality; /* EVM_FINALITY_TAG or a number of blocks */
+    } evm;                 /* PUBLISHER_EVM */
     char *place;
 };
 

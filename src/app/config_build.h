@@ -58,4 +58,23 @@ void config_build_globals(struct config_build *build);
 /* Read the sections of the file. */
 void config_build_sections(struct config_build *build);
 
+/* ---- between config_sections.c and config_publisher.c ---- */
+
+bool config_is_one_of(const char *word, const char *const *words, size_t count);
+/* The section's entry of this key; NULL if there is none. */
+const struct config_entry *config_entry_of(const struct config_section *section,
+                                           const char *key);
+/* A fault for each key that isn't one of these, and for each given twice. */
+void config_check_keys(struct config_build *build, const struct config_section *section,
+                       const char *const *keys, size_t key_count);
+/* For a section that takes a restart to change. */
+void config_note_section(struct config_build *build,
+                         const struct config_section *section);
+/* Copies a name that feed_name_valid() holds for. */
+void config_copy_name(char out[static FEED_NAME_MAX + 1], const char *name, size_t len);
+
+void config_build_publisher(struct config_build *build,
+                            const struct config_section *section);
+bool config_publisher_has_key(const char *key);
+
 #endif

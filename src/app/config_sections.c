@@ -12,12 +12,11 @@ static const char *const list_keys[] = {"custodian", "file"};
 static const char *const feed_keys[] = {"lists",     "confirmations", "immature",
                                         "deviation", "deviation_up",  "deviation_down",
                                         "heartbeat", "publisher"};
-static const char *const publisher_keys[] = {"type", "file"};
 #define COUNT(ARRAY) (sizeof(ARRAY) / sizeof(*(ARRAY)))
 
 static const char *const kinds[] = {"list", "feed", "publisher"};
 
-static bool is_one_of(const char *word, const char *const *words, size_t count)
+bool config_is_one_of(const char *word, const char *const *words, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         if (strcmp(words[i], word) == 0)
@@ -28,15 +27,14 @@ static bool is_one_of(const char *word, const char *const *words, size_t count)
 
 const char *config_kind_of(const char *key)
 {
-    if (is_one_of(key, list_keys, COUNT(list_keys)))
+    if (config_is_one_of(key, list_keys, COUNT(list_keys)))
         return "list";
-    if (is_one_of(key, feed_keys, COUNT(feed_keys)))
+    if (config_is_one_of(key, feed_keys, COUNT(feed_keys)))
         return "feed";
-    return is_one_of(key, publisher_keys, COUNT(publisher_keys)) ? "publisher" : NULL;
+    return config_publisher_has_key(key) ? "publisher" : NULL;
 }
 
-/* The section's entry of this key; NULL if there is none. */
-static const struct config_entry *entry_of(const struct config_section *section,
+const struct config_entry *config_entry_of(const struct config_section *section,
                                            const char *key)
 {
     for (size_t i = 0; i < section->count; i++) {
@@ -46,7 +44,7 @@ static const struct config_entry *entry_of(const struct config_section *section,
     return NULL;
 }
 
-static void check_keys(struct config_build *build, const struct config_section *section,
+void config_check_keys(struct config_build *build, const struct config_section *section,
                        const char *const *keys, size_t key_count)
 {
     char where[160];
@@ -54,19 +52,18 @@ static void check_keys(struct config_build *build, const struct config_section *
              section->name);
     for (size_t i = 0; i < section->count; i++) {
         const struct config_entry *entry = &section->entries[i];
-        if (!is_one_of(entry->key, keys, key_count)) {
+        if (!config_is_one_of(entry->key, keys, key_count)) {
             config_unknown_key(build, entry, where, keys, key_count);
             continue;
         }
-        const struct config_entry *first = entry_of(section, entry->key);
+        const struct config_entry *first = config_entry_of(section, entry->key);
         if (first != entry)
             config_fault(build, entry->place, "%s is given already at %s; remove one",
                          entry->key, first->place);
     }
 }
 
-/* For a section that takes a restart to change. */
-static void note_given(struct config_build *build, const struct config_section *section)
+void config_note_section(struct config_build *build, const struct config_section *section)
 {
     char key[FEED_NAME_MAX + 64];
     for (size_t i = 0; i < section->count; i++) {
@@ -76,8 +73,7 @@ static void note_given(struct config_build *build, const struct config_section *
     }
 }
 
-/* Copies a name that feed_name_valid() holds for. */
-static void name_copy(char out[static FEED_NAME_MAX + 1], const char *name, size_t len)
+void config_copy_name(char out[static FEED_NAME_MAX + 1], const char *name, size_t len)
 {
     memcpy(out, name, len);
     out[len] = '\0';
@@ -89,11 +85,11 @@ static void build_list(struct config_build *build, const struct config_section *
 {
     struct config *config = build->config;
     struct config_list *list = &config->lists[config->list_count++];
-    const struct config_entry *custodian = entry_of(section, "custodian");
-    const struct config_entry *file = entry_of(section, "file");
+    const struct config_entry *custodian = config_entry_of(section, "custodian");
+    const struct config_entry *file = config_entry_of(section, "file");
 
-    check_keys(build, section, list_keys, COUNT(list_keys));
-    name_copy(list->name, section->name, strlen(section->name));
+    config_check_keys(build, section, list_keys, COUNT(list_keys));
+    config_copy_name(list->name, section->name, strlen(section->name));
     list->place = mem_strdup(section->place);
     list->custodian = mem_strdup(custodian != NULL ? custodian->value : section->name);
     if (file != NULL)
@@ -103,49 +99,6 @@ static void build_list(struct config_build *build, const struct config_section *
                      "[list %s] has no file=; name the file with "
                      "its addresses",
                      section->name);
-}
-
-/* ---- publishers ---- */
-
-static void default_file(struct config_build *build, struct config_publisher *publisher)
-{
-    char name[FEED_NAME_MAX + sizeof(".jsonl")];
-    if (build->config->datadir == NULL)
-        return;
-    snprintf(name, sizeof(name), "%s.jsonl", publisher->name);
-    publisher->file = path_join(build->config->datadir, name);
-}
-
-static void build_publisher(struct config_build *build,
-                            const struct config_section *section)
-{
-    struct config *config = build->config;
-    struct config_publisher *publisher = &config->publishers[config->publisher_count];
-    const struct config_entry *type = entry_of(section, "type");
-    const struct config_entry *file = entry_of(section, "file");
-
-    check_keys(build, section, publisher_keys, COUNT(publisher_keys));
-    note_given(build, section);
-    if (type != NULL && strcmp(type->value, "file") != 0)
-        config_fault(build, type->place,
-                     "type '%.40s': this version knows type=file only", type->value);
-    name_copy(publisher->name, section->name, strlen(section->name));
-    publisher->place = mem_strdup(section->place);
-    publisher->kind = PUBLISHER_FILE;
-    if (file != NULL)
-        publisher->file = config_path_of(build, file);
-    else
-        default_file(build, publisher);
-    for (size_t i = 0; i < config->publisher_count && publisher->file != NULL; i++) {
-        const struct config_publisher *other = &config->publishers[i];
-        if (other->file != NULL && strcmp(other->file, publisher->file) == 0)
-            config_fault(
-                build, section->place,
-                "[publisher %s] writes to the same file as [publisher %s] at %s; "
-                "give each its own",
-                publisher->name, other->name, other->place);
-    }
-    config->publisher_count++;
 }
 
 /* ---- feeds ---- */
@@ -172,14 +125,14 @@ static void add_list(struct config_build *build, struct feed *feed,
                 return;
             }
         }
-        name_copy(feed->lists[feed->list_count++], name, strlen(name));
+        config_copy_name(feed->lists[feed->list_count++], name, strlen(name));
     }
 }
 
 static void set_lists(struct config_build *build, struct feed *feed,
                       const struct config_section *section)
 {
-    const struct config_entry *entry = entry_of(section, "lists");
+    const struct config_entry *entry = config_entry_of(section, "lists");
     if (entry == NULL) {
         config_fault(build, section->place,
                      "[feed %s] has no lists=; name the lists that it sums", feed->name);
@@ -199,7 +152,7 @@ static void set_lists(struct config_build *build, struct feed *feed,
 static void set_deviation(struct config_build *build, struct deviation *out,
                           const struct config_section *section, const char *key)
 {
-    const struct config_entry *entry = entry_of(section, key);
+    const struct config_entry *entry = config_entry_of(section, key);
     struct error error;
     if (entry != NULL &&
         !deviation_parse(out, entry->value, strlen(entry->value), &error))
@@ -209,7 +162,7 @@ static void set_deviation(struct config_build *build, struct deviation *out,
 static void set_policy(struct config_build *build, struct feed *feed,
                        const struct config_section *section)
 {
-    const struct config_entry *heartbeat = entry_of(section, "heartbeat");
+    const struct config_entry *heartbeat = config_entry_of(section, "heartbeat");
     set_deviation(build, &feed->policy.up, section, "deviation");
     feed->policy.down = feed->policy.up;
     set_deviation(build, &feed->policy.up, section, "deviation_up");
@@ -226,7 +179,7 @@ static void set_publisher(struct config_build *build, struct feed *feed,
                           const struct config_section *section)
 {
     const struct config *config = build->config;
-    const struct config_entry *entry = entry_of(section, "publisher");
+    const struct config_entry *entry = config_entry_of(section, "publisher");
     struct error error;
     if (entry == NULL)
         return;
@@ -246,21 +199,21 @@ static void set_publisher(struct config_build *build, struct feed *feed,
                          "own",
                          entry->value, config->feeds[i].name);
     }
-    name_copy(feed->publisher, entry->value, strlen(entry->value));
+    config_copy_name(feed->publisher, entry->value, strlen(entry->value));
 }
 
 static void build_feed(struct config_build *build, const struct config_section *section)
 {
     struct config *config = build->config;
     struct feed *feed = &config->feeds[config->feed_count];
-    const struct config_entry *confirmations = entry_of(section, "confirmations");
-    const struct config_entry *immature = entry_of(section, "immature");
+    const struct config_entry *confirmations = config_entry_of(section, "confirmations");
+    const struct config_entry *immature = config_entry_of(section, "immature");
     struct error error;
 
     feed_init(feed);
-    check_keys(build, section, feed_keys, COUNT(feed_keys));
-    note_given(build, section);
-    name_copy(feed->name, section->name, strlen(section->name));
+    config_check_keys(build, section, feed_keys, COUNT(feed_keys));
+    config_note_section(build, section);
+    config_copy_name(feed->name, section->name, strlen(section->name));
     set_lists(build, feed, section);
     if (confirmations != NULL &&
         !feed_parse_confirmations(&feed->confirmations, confirmations->value,
@@ -283,7 +236,7 @@ static bool check_heading(struct config_build *build, size_t index)
     struct error error;
     if (strcmp(section->kind, CONFIG_KIND_UNREADABLE) == 0)
         return false;
-    if (!is_one_of(section->kind, kinds, COUNT(kinds)))
+    if (!config_is_one_of(section->kind, kinds, COUNT(kinds)))
         return config_fault(build, section->place,
                             "unknown heading '%.40s'; the nearest known is [%s NAME]",
                             section->kind,
@@ -334,7 +287,7 @@ void config_build_sections(struct config_build *build)
     config->publishers = mem_zalloc(FEEDS_MAX, sizeof(*config->publishers));
     config->feeds = mem_zalloc(FEEDS_MAX, sizeof(*config->feeds));
     build_kind(build, good, "list", CONFIG_LISTS_MAX, build_list);
-    build_kind(build, good, "publisher", FEEDS_MAX, build_publisher);
+    build_kind(build, good, "publisher", FEEDS_MAX, config_build_publisher);
     build_kind(build, good, "feed", FEEDS_MAX, build_feed);
     free(good);
 }

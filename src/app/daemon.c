@@ -67,9 +67,10 @@ static void status_done(void *context, enum store_result result,
 
 struct status_sources daemon_status_sources(const struct daemon *daemon)
 {
-    return (struct status_sources){daemon->config, client_core(daemon->client),
-                                   daemon->sampler, &daemon->progress,
-                                   store_thread_full(daemon->store_thread)};
+    return (struct status_sources){
+        daemon->config,    client_core(daemon->client),
+        daemon->sampler,   daemon->evm,
+        &daemon->progress, store_thread_full(daemon->store_thread)};
 }
 
 static void write_status(struct daemon *daemon)
@@ -143,8 +144,9 @@ static void show_progress(struct daemon *daemon, const struct spv_summary *summa
     }
     char line[160];
     if (summary->phase == SPV_PHASE_SYNCED)
-        snprintf(line, sizeof line, "synced at height %u, %zu peers",
-                 summary->header_height, summary->peers_ready);
+        snprintf(line, sizeof line, "synced at height %u, %zu peer%s",
+                 summary->header_height, summary->peers_ready,
+                 summary->peers_ready == 1 ? "" : "s");
     else if (!summary->peers_ready)
         snprintf(line, sizeof line, "%s: no peer is connected",
                  spv_phase_name(summary->phase));
@@ -209,6 +211,18 @@ static void on_moved(void *context)
     daemon->dirty = true;
     if (daemon->synced)
         sampler_request(daemon->sampler);
+}
+
+static void on_published(void *context)
+{
+    struct daemon *daemon = context;
+    daemon->dirty = true;
+}
+
+static void on_sampled(void *context)
+{
+    struct daemon *daemon = context;
+    evm_drivers_sampled(daemon->evm);
 }
 
 /* ---- signals ---- */
@@ -355,12 +369,24 @@ static enum exit_status start_sampler(struct daemon *daemon)
                                         .store = daemon->store_thread,
                                         .client = daemon->client,
                                         .config = daemon->config,
+                                        .sampled = on_sampled,
                                         .changed = on_changed,
                                         .failed = fail,
                                         .context = daemon};
     enum store_result result = newest_taken(daemon, &settings.newest_taken, &error);
     if (result != STORE_OK)
         return store_status(result, &error);
+    const struct evm_drivers_settings evm = {.loop = daemon->loop,
+                                             .store = daemon->store_thread,
+                                             .config = daemon->config,
+                                             .changed = on_published,
+                                             .failed = fail,
+                                             .context = daemon};
+    daemon->evm = evm_drivers_new(&evm, &error);
+    if (!daemon->evm) {
+        log_line(LOG_PUBLISH, LOG_ERROR, "%s", error.text);
+        return EXIT_USAGE;
+    }
     daemon->sampler = sampler_new(&settings);
     return EXIT_DONE;
 }
@@ -406,9 +432,11 @@ static void stop(struct daemon *daemon)
     daemon->stopping = true;
     daemon_stop_servers(daemon);
     sampler_stop(daemon->sampler);
+    evm_drivers_stop(daemon->evm);
     client_stop(daemon->client);
     store_thread_free(daemon->store_thread);
     sampler_free(daemon->sampler);
+    evm_drivers_free(daemon->evm);
     client_free(daemon->client);
     if (daemon->ledger)
         ledger_close(daemon->ledger);

@@ -5,6 +5,7 @@
 
 #include "app/client.h"
 #include "app/command.h"
+#include "app/evm_driver.h"
 #include "app/reload.h"
 #include "app/sampler.h"
 #include "app/status_document.h"
@@ -25,6 +26,7 @@ struct daemon {
     struct store_thread *store_thread;
     struct client *client;
     struct sampler *sampler;
+    struct evm_drivers *evm;
     struct http_server *http;
     struct control_server *control;
     enum exit_status status;

@@ -52,14 +52,15 @@ static void gate_from(struct gate_report *report, enum gate gate, bool ok,
         gate_fail(report, gate, "%s", reason->text);
 }
 
+/* In a chain that is too short there is no block to agree on. */
 static void peers_gate(const struct sampler *sampler, struct gate_report *report,
-                       uint32_t height, size_t agreeing)
+                       const struct target *target, size_t agreeing)
 {
     struct error reason;
     const struct config *config = sampler->settings.config;
-    if (agreeing < config->min_peers)
+    if (!target->chain_short && agreeing < config->min_peers)
         gate_fail(report, GATE_PEERS, "%zu of %u peers have block %u", agreeing,
-                  config->min_peers, height);
+                  config->min_peers, target->height);
     else if (spv_disputed(client_core(sampler->settings.client), &reason))
         gate_fail(report, GATE_PEERS, "%s", reason.text);
     else
@@ -89,7 +90,7 @@ static void live_gates(const struct sampler *sampler, struct gate_report *report
     struct spv_now now = {now_mono(), now_wall()};
     struct error reason;
     gate_from(report, GATE_SYNCED, spv_synced(spv, now, &reason), &reason);
-    peers_gate(sampler, report, target->height, agreeing);
+    peers_gate(sampler, report, target, agreeing);
     bool fork = spv_fork_near(spv, target->height, confirmations, &reason);
     gate_from(report, GATE_FORK, !fork, &reason);
     gate_from(report, GATE_IDENTITY, spv_identity_ok(spv, &reason), &reason);
@@ -137,8 +138,13 @@ static enum store_result publish_work(void *context, struct store *store,
 
 static bool same_evaluation(const struct sampler_feed *feed, const struct evaluation *now)
 {
-    return feed->evaluated && feed->evaluation.result == now->result &&
-           strcmp(feed->evaluation.reason, now->reason) == 0;
+    const struct evaluation *before = &feed->evaluation;
+    if (!feed->evaluated || before->result != now->result)
+        return false;
+    /* The reason of one that waits changes with every block. */
+    if (now->result == EVALUATION_WAITING)
+        return before->due == now->due && before->round == now->round;
+    return strcmp(before->reason, now->reason) == 0;
 }
 
 static void log_publish(const struct sampler_feed *feed, const struct publish *publish)
@@ -151,12 +157,13 @@ static void log_publish(const struct sampler_feed *feed, const struct publish *p
     if (publish->unwritten && strcmp(publish->fault.text, feed->publish_fault.text) != 0)
         log_line(LOG_PUBLISH, LOG_ERROR, "feed %s: %s; trying again until it works", name,
                  publish->fault.text);
-    if (same_evaluation(feed, now))
-        return;
-    if (now->reported_block_orphaned)
+    bool known = feed->evaluated && feed->evaluation.reported_block_orphaned;
+    if (now->reported_block_orphaned && !known)
         log_line(LOG_PUBLISH, LOG_WARNING,
                  "feed %s: reported-block-orphaned: the published block left our chain",
                  name);
+    if (same_evaluation(feed, now))
+        return;
     if (now->result == EVALUATION_UNREADABLE)
         log_line(LOG_PUBLISH, LOG_ERROR, "feed %s: %s", name, now->reason);
     else if (now->result == EVALUATION_WAITING)
@@ -211,12 +218,19 @@ static void publish_feed(struct sampler *sampler, size_t at)
     store_thread_submit(sampler->settings.store, publish_work, publish_done, job);
 }
 
+static bool writes_file(const struct sampler *sampler, size_t at)
+{
+    const struct config_publisher *publisher = config_publisher_find(
+        sampler->settings.config, sampler->feeds[at].feed->publisher);
+    return publisher && publisher->kind == PUBLISHER_FILE;
+}
+
 static void publish_all(void *context)
 {
     struct sampler *sampler = context;
     sampler->publish_again = sampler->publishing > 0;
     for (size_t i = 0; i < sampler->count && !sampler->publish_again; i++)
-        if (sampler->feeds[i].feed->publisher[0])
+        if (writes_file(sampler, i))
             publish_feed(sampler, i);
 }
 
@@ -272,6 +286,7 @@ static void take_results(struct sampler *sampler)
         sampler->feeds[at].newest = taken->sample;
         sampler->targets[at].known = true;
         sampler->targets[at].gates = taken->gates;
+        sampler->targets[at].chain_short = taken->chain_short;
         sampler->targets[at].height = taken->height;
         sampler->targets[at].block = taken->block;
     }
@@ -308,6 +323,7 @@ static void take_done(void *context, enum store_result result, const struct erro
     if (result == STORE_OK) {
         take_results(sampler);
         publish_all(sampler);
+        sampler->settings.sampled(sampler->settings.context);
     } else if (result == STORE_STALE) {
         sampler->again = true;
     } else {
@@ -319,7 +335,9 @@ static void take_done(void *context, enum store_result result, const struct erro
 
 static void fill_target(const struct sampler *sampler, struct sampling_target *target)
 {
-    struct target shape = {.height = target->height, .block = target->block};
+    const struct target shape = {.chain_short = target->chain_short,
+                                 .height = target->height,
+                                 .block = target->block};
     bool trusted = false;
     size_t agreeing = 0;
     if (!target->chain_short)

@@ -1,4 +1,5 @@
-/* Samples and publications: when they are taken, and what the gates say meanwhile. */
+/* Samples, when they are taken, and publications to files; and what the gates say
+ * meanwhile. */
 #ifndef APP_SAMPLER_H
 #define APP_SAMPLER_H
 
@@ -25,7 +26,9 @@ struct sampler_settings {
     const struct client *client;
     const struct config *config;
     struct wall_time newest_taken; /* of the samples that are there; 0: none */
-    /* On the loop: a sample was taken, or something was published. */
+    /* On the loop: samples were taken. */
+    void (*sampled)(void *context);
+    /* On the loop: something that is shown has changed. */
     void (*changed)(void *context);
     void (*failed)(void *context, const struct error *error);
     void *context;

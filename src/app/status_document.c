@@ -42,13 +42,9 @@ static json_t *feeds_json(const struct sampler *sampler)
     return array;
 }
 
-static const char *publisher_state(const struct sampler_feed *feed)
+static const char *evaluation_state(const struct evaluation *evaluation)
 {
-    if (feed->publish_fault.text[0])
-        return "failing";
-    if (!feed->evaluated)
-        return "idle";
-    switch (feed->evaluation.result) {
+    switch (evaluation->result) {
     case EVALUATION_NOT_DUE:
         return "not-due";
     case EVALUATION_DUE:
@@ -65,22 +61,50 @@ static const char *publisher_state(const struct sampler_feed *feed)
     return "";
 }
 
-static json_t *publishers_json(const struct sampler *sampler)
+static json_t *publisher_json(const struct sampler_feed *feed, const char *state,
+                              const char *detail)
+{
+    return json_pack("{s:s, s:s, s:s, s:s}", "feed", feed->feed->name, "publisher",
+                     feed->feed->publisher, "state", state, "detail", detail);
+}
+
+/* A named condition stands before what the evaluation says. */
+static json_t *evm_publisher_json(const struct sampler_feed *feed,
+                                  const struct evm_status *status)
+{
+    if (status->condition != EVM_WORKING)
+        return publisher_json(feed, evm_condition_name(status->condition),
+                              status->detail);
+    if (!status->has_evaluation)
+        return publisher_json(feed, "idle", "");
+    return publisher_json(feed, evaluation_state(&status->evaluation),
+                          status->evaluation.reason);
+}
+
+static json_t *file_publisher_json(const struct sampler_feed *feed)
+{
+    if (feed->publish_fault.text[0])
+        return publisher_json(feed, "failing", feed->publish_fault.text);
+    if (!feed->evaluated)
+        return publisher_json(feed, "idle", "");
+    return publisher_json(feed, evaluation_state(&feed->evaluation),
+                          feed->evaluation.reason);
+}
+
+static json_t *publishers_json(const struct sampler *sampler,
+                               const struct evm_drivers *evm)
 {
     size_t count;
     const struct sampler_feed *feeds = sampler_feeds(sampler, &count);
     json_t *array = json_array();
     for (size_t i = 0; i < count; i++) {
         const struct sampler_feed *feed = &feeds[i];
+        struct evm_status status;
         if (!feed->feed->publisher[0])
             continue;
-        const char *detail = feed->publish_fault.text;
-        if (!detail[0] && feed->evaluated)
-            detail = feed->evaluation.reason;
-        json_array_append_new(array,
-                              json_pack("{s:s, s:s, s:s, s:s}", "feed", feed->feed->name,
-                                        "publisher", feed->feed->publisher, "state",
-                                        publisher_state(feed), "detail", detail));
+        json_array_append_new(array, evm_drivers_status(evm, feed->feed->name, &status)
+                                         ? evm_publisher_json(feed, &status)
+                                         : file_publisher_json(feed));
     }
     return array;
 }
@@ -112,5 +136,5 @@ json_t *status_document(const struct status_sources *sources)
         json_gates(&gates), "feeds", feeds_json(sources->sampler), "updated_at",
         (json_int_t)now.wall.s, "pid", (json_int_t)getpid(), "disk_full",
         (int)sources->disk_full, "progress", progress_json(sources->progress),
-        "publishers", publishers_json(sources->sampler));
+        "publishers", publishers_json(sources->sampler, sources->evm));
 }

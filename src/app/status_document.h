@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 
+#include "app/evm_driver.h"
 #include "app/sampler.h"
 
 /* Under this name in the ledger (store_put_value). */
@@ -21,6 +22,7 @@ struct status_sources {
     const struct config *config;
     const struct spv *spv;
     const struct sampler *sampler;
+    const struct evm_drivers *evm;
     const struct progress_rate *progress;
     bool disk_full;
 };

@@ -4,18 +4,10 @@
 
 #include <openssl/evp.h>
 
-bool scrypt(uint8_t *out, size_t out_len, struct bytes password, struct bytes salt,
-            uint64_t n, uint32_t r, uint32_t p, uint64_t max_memory)
-{
-    /* A NULL password would mean a query of the parameters. */
-    const char *text = password.len > 0 ? (const char *)password.data : "";
-    return EVP_PBE_scrypt(text, password.len, salt.data, salt.len, n, r, p, max_memory,
-                          out, out_len) == 1;
-}
-
 bool pbkdf2_sha256(uint8_t *out, size_t out_len, struct bytes password, struct bytes salt,
                    uint32_t rounds)
 {
+    /* A NULL password counts as one of unknown length. */
     const char *text = password.len > 0 ? (const char *)password.data : "";
     if (rounds == 0 || rounds > INT_MAX || password.len > INT_MAX || salt.len > INT_MAX ||
         out_len > INT_MAX)

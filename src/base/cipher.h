@@ -9,13 +9,6 @@
 #include "base/attr.h"
 #include "base/bytes.h"
 
-/* RFC 7914. `n` is a power of two above 1; takes 128 * r * (n + p + 2) bytes of memory
- * while it runs. False if that is above `max_memory`, a parameter is out of its range, or
- * the memory isn't there. */
-NODISCARD bool scrypt(uint8_t *out, size_t out_len, struct bytes password,
-                      struct bytes salt, uint64_t n, uint32_t r, uint32_t p,
-                      uint64_t max_memory);
-
 /* RFC 8018 with HMAC-SHA-256. False if `rounds` is 0 or above 2^31 - 1. */
 NODISCARD bool pbkdf2_sha256(uint8_t *out, size_t out_len, struct bytes password,
                              struct bytes salt, uint32_t rounds);

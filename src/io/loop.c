@@ -64,7 +64,9 @@ static void set_up_libevent(void)
     int failed = evthread_use_pthreads();
     assert(failed == 0);
     (void)failed;
+    /* Both come back as errors of the write, which are told and survived. */
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
 }
 
 /* Runs what was posted up to now; what that posts comes in a later turn. */

@@ -121,7 +121,7 @@ static void start_workers(struct pool *pool, const char *name)
         if (failed != 0) {
             log_line(LOG_APP, LOG_ERROR,
                      "%s: a thread can't be started: %s; raise the "
-                     "limit of processes",
+                     "limit of processes or of address space",
                      name, strerror(failed));
             abort();
         }

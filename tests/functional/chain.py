@@ -178,11 +178,12 @@ def listed(coins):
                   for coin in coins)
 
 
-def wait_for_good(watcher, feed, block_hash, limit=60):
-    """Wait for a good sample at a block."""
+def wait_for_good(watcher, feed, block_hash, members, limit=60):
+    """Wait for a good sample of all these payees at a block."""
     return watcher.wait_for_reserve(
-        feed, lambda reserve: reserve['state'] == 'good' and reserve['block_hash'] == block_hash,
-        f'a good sample of {feed} at block {block_hash}', limit)
+        feed, lambda reserve: (reserve['state'], reserve['block_hash'], reserve['scripts'])
+        == ('good', block_hash, len(members)),
+        f'a good sample of {feed} with {len(members)} scripts at block {block_hash}', limit)
 
 
 def check(watcher, feed, chain, members, node=None, height=None, limit=60):
@@ -192,7 +193,7 @@ def check(watcher, feed, chain, members, node=None, height=None, limit=60):
     node = node or chain.node
     height = chain.height if height is None else height
     assert node.height() == height
-    reserve = wait_for_good(watcher, feed, node.tip(), limit)
+    reserve = wait_for_good(watcher, feed, node.tip(), members, limit)
     total, unspents = node.scan(*[member.script for member in members])
     book = chain.coins(members, height)
     assert book == listed(unspents), 'the book and the node differ'
@@ -203,7 +204,7 @@ def check(watcher, feed, chain, members, node=None, height=None, limit=60):
 
 def check_book(watcher, feed, chain, members, height, limit=60, **how):
     """The same below the tip, where only the book tells; `how` as in Chain.coins()."""
-    reserve = wait_for_good(watcher, feed, chain.node.hash_at(height), limit)
+    reserve = wait_for_good(watcher, feed, chain.node.hash_at(height), members, limit)
     book = chain.coins(members, height, **how)
     assert listed(watcher.coins(feed)) == book
     assert (reserve['satoshi'], reserve['coins'], reserve['height']) == (

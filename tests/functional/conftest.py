@@ -13,6 +13,7 @@ import pytest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from node import BitcoinNode  # noqa: E402
+from scenario import History  # noqa: E402
 from watcher import Watcher  # noqa: E402
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -84,6 +85,13 @@ def make_node(bitcoind, tmp_path, started):
         started.append(node)
         return node.start()
     return make
+
+
+@pytest.fixture(scope='session')
+def history(bitcoind, tmp_path_factory):
+    """Mined once; its peers need no node."""
+    with BitcoinNode(bitcoind, tmp_path_factory.mktemp('history')) as node:
+        return History(node)
 
 
 @pytest.fixture

@@ -123,14 +123,23 @@ class Peer:
     def address(self):
         return f'127.0.0.1:{self.port}'
 
+    def leave(self):
+        """Listen no more and hang up; a handler may call it."""
+        try:
+            # Only a shutdown wakes the thread that waits in accept().
+            self.listener.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # it has left before
+        for connection in list(self.connections):
+            connection.close()
+
     def stop(self):
-        # Only a shutdown wakes the thread that waits in accept().
-        self.listener.shutdown(socket.SHUT_RDWR)
+        self.leave()
+        self.thread.join(RPC_LIMIT)
         self.listener.close()
         for connection in list(self.connections):
             connection.close()
             connection.thread.join(RPC_LIMIT)
-        self.thread.join(RPC_LIMIT)
 
     def _accept(self):
         while True:
@@ -157,6 +166,12 @@ class Peer:
             self.headers = self.node.batch([('getblockheader', h, False) for h in self.hashes])
             self.filters.clear()
             self.filter_headers.clear()
+
+    def fetch_filters(self):
+        """Fetch every filter at once, where a long chain would take a request for each."""
+        with self.lock:
+            answers = self.node.batch([('getblockfilter', h) for h in self.hashes])
+            self.filters = {height: bytes.fromhex(a['filter']) for height, a in enumerate(answers)}
 
     def height(self):
         return len(self.hashes) - 1
@@ -185,7 +200,10 @@ class Peer:
         """Tell every connection of the newest block, by its header."""
         for connection in list(self.connections):
             if connection.ready.is_set():
-                connection.send('headers', b'\1' + self.header(self.height()) + b'\0')
+                try:
+                    connection.send('headers', b'\1' + self.header(self.height()) + b'\0')
+                except OSError:
+                    pass  # it has gone
 
     # What it answers
 

@@ -60,10 +60,6 @@ class File:
     def sync(self):
         self.disk[:] = self.cache
 
-    def image(self, target):
-        with open(target, 'wb') as out:
-            out.write(self.disk)
-
 
 class Folder:
     """Its names, as programs see them and as the disk has them."""
@@ -74,15 +70,21 @@ class Folder:
     def sync(self):
         self.disk = dict(self.cache)
 
-    def image(self, target):
-        os.mkdir(target)
+    def content(self, path=''):
+        """Path -> bytes of each file below, None for a folder."""
+        found = {}
         for name, thing in self.disk.items():
-            thing.image(os.path.join(target, name))
+            place = os.path.join(path, name)
+            if isinstance(thing, Folder):
+                found[place] = None
+                found.update(thing.content(place))
+            else:
+                found[place] = bytes(thing.disk)
+        return found
 
 
 class Disk:
-    """Replays records of what happened in a folder that was empty; image() writes what the disk
-    holds at that moment."""
+    """Replays records of what happened in a folder that was empty."""
 
     def __init__(self, folder, keep=0.0, seed=0):
         self.folder = folder
@@ -154,6 +156,17 @@ class Disk:
             {OPEN: self._open, DIRECTORY: self._make_folder, REMOVE: self._remove,
              RENAME: self._rename}[record.kind](record)
 
-    def image(self, target):
-        """Write the disk's files into a folder, which must not exist."""
-        self.root.image(target)
+    def content(self):
+        """What the disk holds at this moment, by path."""
+        return self.root.content()
+
+
+def write_content(content, folder):
+    """Make a folder of what a Disk holds."""
+    os.makedirs(folder)
+    for path, data in content.items():
+        if data is None:
+            os.mkdir(os.path.join(folder, path))
+        else:
+            with open(os.path.join(folder, path), 'wb') as file:
+                file.write(data)

@@ -139,7 +139,7 @@ def feed_of(rows):
 
 
 def published_path(watcher):
-    return os.path.join(watcher.datadir(), 'published.jsonl')
+    return watcher.path(watcher.publishers['file']['file'])
 
 
 def published(watcher):
@@ -152,10 +152,14 @@ def published(watcher):
             for line in lines]
 
 
-def stand_at(watcher, stage, alive, limit=30):
-    """Wait until the watcher is through with a stage; alive() is called over and over."""
+def stand_at(watcher, stage, alive=None, limit=30):
+    """Wait until the watcher is through with a stage. alive() is called over and over; without
+    it the watcher may not end."""
     def through():
-        alive()
+        if alive:
+            alive()
+        else:
+            assert watcher.running(), watcher.log_tail()
         if stage.due:
             lines = published(watcher)
             return lines and lines[-1][2:4] == (stage.due_height, stage.hashes[stage.due_height])

@@ -1,8 +1,11 @@
 """The sum of a busy chain, against the node's own UTXO set and the test's book."""
+import collections
+
 import pytest
 
 from chain import Chain, Traffic, check, check_audit, check_book, listed, payees, rows, wait_for_good
 from node import satoshi
+from wallet import KINDS
 
 BLOCKS = 1500
 DEEP = 6
@@ -16,6 +19,12 @@ def busy(node):
     traffic = Traffic(chain, payees(200, 'sum'))
     traffic.mine(BLOCKS, until=node.now() - 3600)
     node.wait_for_filters()
+    entries = chain.entries.values()
+    assert {entry.coin.payee.kind for entry in entries if entry.spent} == set(KINDS)
+    assert any(entry.spent == entry.height for entry in entries), 'created and spent in one block'
+    assert any(entry.coin.satoshi == 0 for entry in entries)
+    paid = collections.Counter((entry.coin.txid, entry.coin.payee.script) for entry in entries)
+    assert max(paid.values()) > 1, 'a script twice in a transaction'
     return traffic
 
 
@@ -41,7 +50,7 @@ def test_sum_of_a_busy_chain(busy, make_node, make_watcher):
 
     mature = chain.coins(members, mature_only=True)
     assert mature != chain.coins(members)
-    reserve = wait_for_good(watcher, 'mature', node.tip())
+    reserve = wait_for_good(watcher, 'mature', node.tip(), members)
     assert (reserve['satoshi'], reserve['coins']) == (sum(c[2] for c in mature), len(mature))
     # Immature ones are shown, though not counted.
     assert listed(watcher.coins('mature')) == chain.coins(members)

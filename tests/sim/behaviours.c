@@ -33,8 +33,9 @@ static const struct sim_behaviour wrong_body_sender = {.name = "wrong bodies",
 
 static void malformed(struct sim *sim, struct sim_peer *peer)
 {
-    static const char *const commands[] = {"headers", "inv",       "cfheaders", "cfilter",
-                                           "block",   "cfcheckpt", "ping",      "version"};
+    static const char *const commands[] = {"headers", "inv",    "cfheaders",
+                                           "cfilter", "block",  "cfcheckpt",
+                                           "ping",    "version"};
     struct oracle_bytes noise = {0};
     for (uint64_t len = sim_below(sim, 200); len > 0; len--)
         add_u8(&noise, (uint8_t)random_u64(&sim->random));
@@ -140,7 +141,7 @@ static bool withhold_block(struct sim *sim, struct sim_peer *peer,
                            const struct oracle_block *block)
 {
     (void)peer;
-    return !oracle_is_ancestor(block, sim->tip);
+    return !block->invalid && !oracle_is_ancestor(block, sim->tip);
 }
 
 static bool withhold(struct sim *sim, struct sim_peer *peer, struct oracle_block *stop)

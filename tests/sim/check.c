@@ -43,7 +43,8 @@ static void compare(const struct sim *sim, const struct sim_feed *feed,
                  (unsigned long long)want.immature_coins);
 }
 
-/* The tip, the feed's own depth, the depth to which the ledger must know, and one between.
+/* The tip, the feed's own depth, the depth to which the ledger must know, and one
+ * between.
  */
 static void choose_heights(struct sim *sim, uint32_t heights[DEPTHS], uint32_t cursor,
                            uint32_t confirmations)
@@ -102,7 +103,8 @@ static struct oracle_block *cursor_block(const struct sim *sim, struct store_txn
     if (extent.filter_header_count)
         block_at(sim, txn, extent.filter_header_count - 1);
     enum store_result result = ledger_cursor(txn, &cursor, &error);
-    if (result == STORE_NOT_FOUND || (result == STORE_OK && cursor > extent.header_height))
+    if (result == STORE_NOT_FOUND ||
+        (result == STORE_OK && cursor > extent.header_height))
         return NULL;
     require(sim, result, "ledger_cursor", &error);
     struct oracle_block *block = block_at(sim, txn, cursor);
@@ -184,10 +186,10 @@ static uint64_t spent_above(const struct sim_feed *feed, const struct oracle_blo
     uint64_t sat = 0;
     for (size_t i = 0; i < at->coin_count; i++) {
         const struct oracle_coin *coin = &at->coins[i];
-        bool counts = feed->births[coin->script] != BIRTH_NONE &&
-                      coin->height >= feed->births[coin->script] &&
-                      (feed->count_immature || !coin->coinbase ||
-                       at->height >= coin->height + 100);
+        bool counts =
+            feed->births[coin->script] != BIRTH_NONE &&
+            coin->height >= feed->births[coin->script] &&
+            (feed->count_immature || !coin->coinbase || at->height >= coin->height + 100);
         for (size_t k = 0; k < tip->coin_count && counts; k++)
             counts = tip->coins[k].vout != coin->vout ||
                      !oracle_hash_equal(&tip->coins[k].txid, &coin->txid);

@@ -105,10 +105,9 @@ static void check(struct sim *sim, void *data)
     if (alive) {
         uint8_t *raw = effect->check.raw;
         effect->check.raw = NULL;
-        input.checked.verdict =
-            block_parse(&input.checked.block, raw, effect->check.raw_len,
-                        sim->client->network, &effect->check.hash, effect->check.height,
-                        &error);
+        input.checked.verdict = block_parse(
+            &input.checked.block, raw, effect->check.raw_len, sim->client->network,
+            &effect->check.hash, effect->check.height, &error);
         if (input.checked.verdict != BLOCK_VALID)
             input.checked.reason = error.text;
         else if (filter.data)
@@ -156,6 +155,15 @@ static void send(struct sim *sim, struct spv_effect *effect)
     peer_receive(sim, peer, effect->send.data, effect->send.len);
 }
 
+/* Who is honest is never blamed, however slow, late or silent. */
+static void check_blame(const struct sim *sim, const char *text)
+{
+    size_t index = (size_t)(text[4] - '0');
+    if (strstr(text, ": let go: ") && index < sim->peer_count &&
+        sim->peers[index].behaviour->honest)
+        sim_fail(sim, "an honest peer is blamed: %s", text);
+}
+
 static void perform(struct sim *sim, struct spv_effect *effect)
 {
     switch (effect->kind) {
@@ -183,6 +191,7 @@ static void perform(struct sim *sim, struct spv_effect *effect)
         store_submit(sim, errand_new(sim, effect));
         break;
     case SPV_NOTE:
+        check_blame(sim, effect->note.text);
         sim_say(sim, "%s: %s", log_part_name(effect->note.part), effect->note.text);
         spv_effect_release(effect);
         break;
@@ -263,8 +272,8 @@ void client_receive(struct sim *sim, uint32_t client_id, const uint8_t *frame, s
 {
     struct spv_input input = {.kind = SPV_MESSAGE, .peer = client_id};
     struct error error;
-    input.message.payload = (struct bytes){frame + FRAME_HEADER_SIZE,
-                                           len - FRAME_HEADER_SIZE};
+    input.message.payload =
+        (struct bytes){frame + FRAME_HEADER_SIZE, len - FRAME_HEADER_SIZE};
     if (!frame_decode(&input.message.frame, sim->client->network, frame, &error)) {
         sim_say(sim, "frame refused: %s", error.text);
         if (peer_of(sim, client_id))
@@ -330,6 +339,14 @@ void client_stop(struct sim *sim)
     client->store = NULL;
     for (size_t i = 0; i < sim->peer_count; i++)
         peer_close(sim, &sim->peers[i], false);
+}
+
+uint32_t client_scanned(const struct sim *sim)
+{
+    struct spv_summary summary = {0};
+    if (sim->client->spv)
+        spv_summary(sim->client->spv, &summary, client_now(sim));
+    return summary.scan_height;
 }
 
 bool client_arrived(struct sim *sim, char why[static 600])

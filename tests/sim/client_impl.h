@@ -11,8 +11,8 @@ struct client {
     const struct network *network;
     struct store *store;
     struct ledger *ledger;
-    struct spv *spv; /* NULL between two lives */
-    uint32_t life;   /* answers for an earlier one are dropped */
+    struct spv *spv;      /* NULL between two lives */
+    uint32_t life;        /* answers for an earlier one are dropped */
     struct random random; /* delays of workers and store */
     int64_t store_at;     /* the store works in order */
     int64_t tick_at;

@@ -77,34 +77,26 @@ static void apply(struct sim *sim, const struct spv_effect *effect,
                                        .reorganise = effect->apply.reorganise,
                                        .commit = effect->apply.commit};
     struct ledger_outcome outcome = {0};
-    enum store_result result =
-        ledger_apply(sim->client->ledger, &batch, &outcome, error);
+    enum store_result result = ledger_apply(sim->client->ledger, &batch, &outcome, error);
     if (result != STORE_OK && result != STORE_STALE && result != STORE_INVALID_BLOCK)
         require(sim, result, "ledger_apply", error);
-    sim_say(sim, "cohort %u: %s%zu blocks from %u%s%s: %s", batch.cohort,
+    size_t whole = 0;
+    for (size_t i = 0; i < batch.count; i++)
+        whole += batch.blocks[i] != NULL;
+    sim_say(sim, "cohort %u: %s%zu blocks from %u, %zu whole%s%s: %s", batch.cohort,
             batch.reorganise ? "back to the fork, then " : "", batch.count,
-            batch.base + 1, batch.commit ? "" : ", staged",
+            batch.base + 1, whole, batch.commit ? "" : ", staged",
             outcome.merged ? ", merged" : "", result == STORE_OK ? "done" : error->text);
     sim->applied += result == STORE_OK ? batch.count : 0;
     sim->reorganised += outcome.rewound;
-    input->applied.verdict = result == STORE_OK        ? APPLY_OK
-                             : result == STORE_STALE   ? APPLY_STALE
-                                                       : APPLY_INVALID;
+    input->applied.verdict = result == STORE_OK      ? APPLY_OK
+                             : result == STORE_STALE ? APPLY_STALE
+                                                     : APPLY_INVALID;
     input->applied.invalid_height = outcome.invalid_height;
     input->applied.reason = error->text;
 }
 
 /* ---- definitions ---- */
-
-static void lowest_births(uint32_t *births, const struct sim_watch *watch)
-{
-    for (size_t s = 0; s < SIM_SCRIPTS; s++)
-        births[s] = BIRTH_NONE;
-    for (size_t f = 0; f < watch->feed_count; f++)
-        for (size_t s = 0; s < SIM_SCRIPTS; s++)
-            if (watch->feeds[f].births[s] < births[s])
-                births[s] = watch->feeds[f].births[s];
-}
 
 static void define_feed(struct feed_definition *out, struct feed_member *members,
                         const struct sim_feed *feed, const uint32_t *place)
@@ -128,7 +120,7 @@ static void define(struct sim *sim, const struct sim_watch *watch)
     struct feed_member members[SIM_FEEDS_MAX][SIM_SCRIPTS];
     struct feed_definition feeds[SIM_FEEDS_MAX] = {0};
     struct ledger_definition definition = {.scripts = scripts, .feeds = feeds};
-    lowest_births(births, watch);
+    sim_lowest_births(births, watch);
     for (uint32_t s = 0; s < SIM_SCRIPTS; s++) {
         if (births[s] == BIRTH_NONE)
             continue;
@@ -220,8 +212,8 @@ static void store_run(struct sim *sim, void *data)
 void store_submit(struct sim *sim, struct errand *errand)
 {
     struct client *client = sim->client;
-    int64_t in = 1 + (int64_t)random_below(
-                         &client->random, random_below(&client->random, 20) ? 12 : 3000);
+    int64_t in = 1 + (int64_t)random_below(&client->random,
+                                           random_below(&client->random, 20) ? 12 : 3000);
     int64_t at = sim->now_ms + in;
     if (at < client->store_at)
         at = client->store_at;

@@ -206,8 +206,8 @@ static size_t choose_coins(struct oracle *oracle, const struct oracle_block *blo
         const struct oracle_coin *coin = &block->coins[at];
         bool taken = !may_spend(coin, block->height);
         for (size_t i = 0; i < count; i++)
-            taken |= out[i].vout == coin->vout &&
-                     oracle_hash_equal(&out[i].txid, &coin->txid);
+            taken |=
+                out[i].vout == coin->vout && oracle_hash_equal(&out[i].txid, &coin->txid);
         if (!taken)
             out[count++] = *coin;
     }
@@ -235,6 +235,32 @@ static void add_revived(struct oracle *oracle, struct draft *draft,
          tx = tx->next, looked++)
         if (!tx->coinbase && random_below(&oracle->random, 3) && fits(block, tx))
             draft_add(draft, block, tx);
+}
+
+/* A coin of these scripts that is gone since one of the newest blocks. */
+static const struct oracle_coin *spent_lately(const struct oracle_block *block,
+                                              const uint32_t *births)
+{
+    const struct oracle_block *before = block->parent;
+    for (int back = 0; back < 20 && before; back++, before = before->parent)
+        for (size_t i = 0; i < before->coin_count; i++) {
+            const struct oracle_coin *coin = &before->coins[i];
+            struct oracle_input input = {coin->txid, coin->vout, coin->script};
+            if (births[coin->script] <= coin->height && !coin_find(block, &input))
+                return coin;
+        }
+    return NULL;
+}
+
+static enum oracle_flaw spend_twice(struct oracle *oracle, struct draft *draft,
+                                    const struct oracle_block *block,
+                                    const uint32_t *births)
+{
+    const struct oracle_coin *coin = spent_lately(block, births);
+    if (!coin)
+        return FLAW_HEIGHT;
+    draft->txs[draft->count++] = oracle_pay(oracle, coin, 1, true);
+    return FLAW_SPENT_TWICE;
 }
 
 static struct oracle_hash merkle_root(struct oracle_hash *level, size_t count)
@@ -273,7 +299,8 @@ static bool any_witness(const struct draft *draft)
 
 /* The coinbase comes first in the block, but is made last: it commits to the others. */
 static void add_coinbase(struct oracle *oracle, struct draft *draft,
-                         struct oracle_block *block, const struct oracle_recipe *recipe)
+                         struct oracle_block *block, const struct oracle_recipe *recipe,
+                         enum oracle_flaw flaw)
 {
     struct oracle_coinbase plan = {.height = block->height,
                                    .pays = recipe->pays && block->coin_count < COINS_MAX};
@@ -283,9 +310,9 @@ static void add_coinbase(struct oracle *oracle, struct draft *draft,
     draft->count++;
     plan.commits = any_witness(draft) || random_below(&oracle->random, 4) == 0;
     plan.witness_root = root_of(draft, true);
-    if (recipe->flaw == FLAW_HEIGHT)
+    if (flaw == FLAW_HEIGHT)
         plan.height++;
-    if (recipe->flaw == FLAW_WITNESS) {
+    if (flaw == FLAW_WITNESS) {
         plan.commits = true;
         plan.witness_root.b[0] ^= 1;
     }
@@ -333,7 +360,10 @@ struct oracle_block *oracle_mine(struct oracle *oracle, struct oracle_block *par
     if (recipe->revive)
         add_revived(oracle, &draft, block);
     add_payments(oracle, &draft, block, recipe->payments);
-    add_coinbase(oracle, &draft, block, recipe);
+    enum oracle_flaw flaw = recipe->flaw;
+    if (flaw == FLAW_SPENT_TWICE)
+        flaw = spend_twice(oracle, &draft, block, recipe->births);
+    add_coinbase(oracle, &draft, block, recipe, flaw);
     struct oracle_hash root = root_of(&draft, false);
     write_header(&block->raw, 0x20000000, &parent->hash, &root, block->time);
     seal(oracle, &draft, block);

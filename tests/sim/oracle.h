@@ -72,7 +72,7 @@ struct oracle {
 };
 
 /* What is wrong with a block that is made to be refused. */
-enum oracle_flaw { FLAW_NONE, FLAW_HEIGHT, FLAW_WITNESS, FLAW_FLAWS };
+enum oracle_flaw { FLAW_NONE, FLAW_HEIGHT, FLAW_WITNESS, FLAW_SPENT_TWICE, FLAW_FLAWS };
 
 struct oracle_recipe {
     uint32_t time;
@@ -80,6 +80,9 @@ struct oracle_recipe {
     bool revive;       /* take transactions of other branches in again where they fit */
     bool pays;         /* the coinbase pays scripts of the table */
     enum oracle_flaw flaw;
+    /* Of FLAW_SPENT_TWICE: scripts, with births, whose coin is to be spent again; where
+     * there is none the flaw is FLAW_HEIGHT. */
+    const uint32_t *births;
 };
 
 void oracle_init(struct oracle *oracle, uint64_t seed, size_t script_count);

@@ -101,10 +101,9 @@ static void sip_rounds(struct sip *sip, int count)
 
 uint64_t oracle_siphash(uint64_t key0, uint64_t key1, const uint8_t *data, size_t len)
 {
-    struct sip sip = {{key0 ^ UINT64_C(0x736f6d6570736575),
-                       key1 ^ UINT64_C(0x646f72616e646f6d),
-                       key0 ^ UINT64_C(0x6c7967656e657261),
-                       key1 ^ UINT64_C(0x7465646279746573)}};
+    struct sip sip = {
+        {key0 ^ UINT64_C(0x736f6d6570736575), key1 ^ UINT64_C(0x646f72616e646f6d),
+         key0 ^ UINT64_C(0x6c7967656e657261), key1 ^ UINT64_C(0x7465646279746573)}};
     size_t whole = len - len % 8;
     for (size_t i = 0; i < whole; i += 8) {
         uint64_t word = take_le(data + i, 8);

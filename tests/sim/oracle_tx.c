@@ -35,14 +35,14 @@ void oracle_make_script(struct oracle *oracle, struct oracle_script *out)
         const char *after;
         size_t after_len;
     } kinds[] = {
-        {"\x76\xa9\x14", 3, 20, "\x88\xac", 2},     /* P2PKH */
-        {"\xa9\x14", 2, 20, "\x87", 1},             /* P2SH */
-        {"\x00\x14", 2, 20, "", 0},                 /* P2WPKH */
-        {"\x00\x20", 2, 32, "", 0},                 /* P2WSH */
-        {"\x51\x20", 2, 32, "", 0},                 /* P2TR */
-        {"\x41\x04", 2, 64, "\xac", 1},             /* P2PK */
-        {"\x51\x21\x02", 3, 32, "\x51\xae", 2},     /* bare 1-of-1 */
-        {"\x03\x40\x00\x00\xb1\x75", 6, 1, "", 0},  /* anything else */
+        {"\x76\xa9\x14", 3, 20, "\x88\xac", 2},    /* P2PKH */
+        {"\xa9\x14", 2, 20, "\x87", 1},            /* P2SH */
+        {"\x00\x14", 2, 20, "", 0},                /* P2WPKH */
+        {"\x00\x20", 2, 32, "", 0},                /* P2WSH */
+        {"\x51\x20", 2, 32, "", 0},                /* P2TR */
+        {"\x41\x04", 2, 64, "\xac", 1},            /* P2PK */
+        {"\x51\x21\x02", 3, 32, "\x51\xae", 2},    /* bare 1-of-1 */
+        {"\x03\x40\x00\x00\xb1\x75", 6, 1, "", 0}, /* anything else */
     };
     size_t kind = below(oracle, sizeof kinds / sizeof kinds[0]);
     size_t at = kinds[kind].before_len;
@@ -73,7 +73,10 @@ static void write_output(const struct oracle *oracle, struct oracle_bytes *out,
         add_data(out, commitment_head, sizeof commitment_head);
         add_hash(out, commitment);
     } else if (output->data) {
-        add_data(out, "\x06\x6a\x04" "data", 7);
+        add_data(out,
+                 "\x06\x6a\x04"
+                 "data",
+                 7);
     } else if (output->script == SCRIPT_OTHER) {
         add_data(out, "\x02\x51\x87", 3);
     } else {

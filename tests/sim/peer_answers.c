@@ -128,8 +128,7 @@ static void answer_getcfheaders(struct sim *sim, struct sim_peer *peer,
     static const struct oracle_hash zero;
     struct oracle_bytes out = {0};
     uint32_t count = stop->height - start + 1;
-    const struct oracle_block *before =
-        start ? oracle_ancestor(stop, start - 1) : NULL;
+    const struct oracle_block *before = start ? oracle_ancestor(stop, start - 1) : NULL;
     add_u8(&out, 0);
     add_hash(&out, &stop->hash);
     add_hash(&out, before ? &before->filter_header : &zero);

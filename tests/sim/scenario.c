@@ -9,7 +9,7 @@
 #define HOUR_MS (INT64_C(3600) * 1000)
 /* Setting aside takes 40 minutes, a peer's second chance a minute. */
 #define ARRIVE_WITHIN_MS (4 * HOUR_MS)
-#define STEPS_MAX 500000
+#define STEPS_MAX 200000
 #define REORG_MAX 120
 #define FUTURE_MAX_S 7200
 
@@ -31,8 +31,8 @@ static uint32_t median_time(const struct oracle_block *block)
     return times[count / 2];
 }
 
-/* By the miner's clock, which is right but for some that run ahead: their blocks are taken
- * only when time has come. */
+/* By the miner's clock, which is right but for some that run ahead: their blocks are
+ * taken only when time has come. */
 static uint32_t block_time(struct sim *sim, const struct oracle_block *parent)
 {
     uint32_t time = parent->time + 1 + (uint32_t)sim_below(sim, 900);
@@ -71,7 +71,7 @@ static struct oracle_block *mine(struct sim *sim, struct oracle_block *parent,
 static void first_chain(struct sim *sim)
 {
     uint32_t length = 50 + (uint32_t)sim_below(sim, 500);
-    if (sim_once_in(sim, 3))
+    if (sim_once_in(sim, 2))
         length = 1000 + (uint32_t)sim_below(sim, 2000);
     if (sim_once_in(sim, 24))
         length = 6100 + (uint32_t)sim_below(sim, 2500);
@@ -90,9 +90,10 @@ static uint32_t random_birth(struct sim *sim)
     case 1:
         return sim->tip->height + (uint32_t)sim_below(sim, 30);
     case 2:
-        return sim->tip->height > 200
-                   ? sim->tip->height - (uint32_t)sim_below(sim, 200)
-                   : 1;
+        return sim->tip->height > 200 ? sim->tip->height - (uint32_t)sim_below(sim, 200)
+                                      : 1;
+    case 3: /* just above what is being scanned */
+        return client_scanned(sim) + (uint32_t)sim_below(sim, 300);
     default:
         return (uint32_t)sim_below(sim, sim->tip->height + 1);
     }
@@ -125,6 +126,8 @@ static void first_watch(struct sim *sim)
 static void change_watch(struct sim *sim)
 {
     struct sim_watch watch = sim->wanted;
+    if (sim->lists_stay)
+        return;
     struct sim_feed *feed = &watch.feeds[sim_below(sim, watch.feed_count)];
     switch (sim_below(sim, 6)) {
     case 0:
@@ -181,8 +184,9 @@ static void tell_peers(struct sim *sim, struct oracle_block *tip)
 
 static void grow(struct sim *sim)
 {
-    sim->tip = mine(sim, sim->tip, 1 + (unsigned)sim_below(sim, sim_once_in(sim, 8) ? 40 : 2),
-                    60, false);
+    sim->tip =
+        mine(sim, sim->tip, 1 + (unsigned)sim_below(sim, sim_once_in(sim, 8) ? 40 : 2),
+             60, false);
     sim_say(sim, "the network is at %u", sim->tip->height);
     tell_peers(sim, sim->tip);
 }
@@ -204,7 +208,8 @@ static void reorganise(struct sim *sim)
     struct oracle_block *even = mine(sim, fork, depth, 60, true);
     if (sim_once_in(sim, 2)) {
         struct sim_peer *peer = &sim->peers[sim_below(sim, sim->peer_count)];
-        if (!peer->faithful && !peer->behaviour->filters && even->height >= peer->tip->height)
+        if (!peer->faithful && !peer->behaviour->filters &&
+            even->height >= peer->tip->height)
             peer_set_tip(sim, peer, even);
     }
     sim->tip = mine(sim, even, longer, 60, true);
@@ -226,8 +231,12 @@ static void bad_branch(struct sim *sim)
     uint32_t depth = 1 + (uint32_t)sim_below(sim, 4);
     struct oracle_block *fork = oracle_ancestor(sim->tip, sim->tip->height - depth);
     struct oracle_recipe how = recipe(sim, fork, 60);
+    uint32_t births[SIM_SCRIPTS];
+    sim_lowest_births(births, &sim->watch);
+    how.births = births;
     if (invalid)
         how.flaw = (enum oracle_flaw)(1 + sim_below(sim, FLAW_FLAWS - 1));
+    sim->lists_stay = how.flaw == FLAW_SPENT_TWICE;
     struct oracle_block *first = oracle_mine(&sim->oracle, fork, &how);
     sim->best_bad = mine(sim, first, depth + (uint32_t)sim_below(sim, 30), 60, false);
     peer->faithful = true;
@@ -370,12 +379,30 @@ static void arrive(struct sim *sim)
     sim_say(sim, "arrived: %s", why);
 }
 
+/* Births just above what is being scanned: work that is under way is of no use then. */
+static void change_while_scanning(struct sim *sim)
+{
+    uint32_t from = client_scanned(sim);
+    for (int wait = 0; wait < 1000 && client_scanned(sim) <= from; wait++)
+        run_until(sim, sim->now_ms + 20);
+    for (int round = 0; round < 12; round++) {
+        struct sim_watch watch = sim->wanted;
+        for (int more = 0; more < 4; more++)
+            watch.feeds[0].births[sim_below(sim, SIM_WATCHABLE)] =
+                client_scanned(sim) + (uint32_t)sim_below(sim, 300);
+        client_watch(sim, &watch);
+        run_until(sim, sim->now_ms + (int64_t)sim_below(sim, 60));
+    }
+}
+
 void scenario_run(struct sim *sim)
 {
     first_chain(sim);
     make_peers(sim);
     client_start(sim);
     first_watch(sim);
+    if (sim_once_in(sim, 2))
+        change_while_scanning(sim);
     for (uint64_t left = 8 + sim_below(sim, 40); left > 0; left--) {
         run_until(sim, sim->now_ms + pause(sim));
         happen(sim);

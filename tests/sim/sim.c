@@ -35,7 +35,9 @@ static void remove_at_exit(void)
 
 static void make_folder(struct sim *sim)
 {
-    const char *top = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+    const char *top = getenv("TMPDIR");
+    if (!top)
+        top = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
     snprintf(folder, sizeof folder, "%s/sim-XXXXXX", top);
     if (!mkdtemp(folder)) {
         perror("sim: a folder for the ledger");

@@ -22,13 +22,24 @@ bool sim_once_in(struct sim *sim, uint64_t times)
     return sim_below(sim, times) == 0;
 }
 
+void sim_lowest_births(uint32_t births[SIM_SCRIPTS], const struct sim_watch *watch)
+{
+    for (size_t s = 0; s < SIM_SCRIPTS; s++)
+        births[s] = BIRTH_NONE;
+    for (size_t f = 0; f < watch->feed_count; f++)
+        for (size_t s = 0; s < SIM_SCRIPTS; s++)
+            if (watch->feeds[f].births[s] < births[s])
+                births[s] = watch->feeds[f].births[s];
+}
+
 void sim_say(const struct sim *sim, const char *format, ...)
 {
     if (!sim->verbose)
         return;
     va_list args;
     va_start(args, format);
-    printf("%10.3f ", (double)sim->now_ms / 1000);
+    printf("%6lld.%03lld ", (long long)(sim->now_ms / 1000),
+           (long long)(sim->now_ms % 1000));
     vprintf(format, args);
     printf("\n");
     va_end(args);
@@ -39,9 +50,9 @@ void sim_fail(const struct sim *sim, const char *format, ...)
     va_list args;
     va_start(args, format);
     fflush(stdout);
-    fprintf(stderr, "sim: seed %llu, step %llu, at %lld ms: ",
-            (unsigned long long)sim->seed, (unsigned long long)sim->steps,
-            (long long)sim->now_ms);
+    fprintf(stderr,
+            "sim: seed %llu, step %llu, at %lld ms: ", (unsigned long long)sim->seed,
+            (unsigned long long)sim->steps, (long long)sim->now_ms);
     vfprintf(stderr, format, args);
     fprintf(stderr, "\nsim: to see it again: sim %llu 1 -v\n",
             (unsigned long long)sim->seed);

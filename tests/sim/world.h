@@ -34,7 +34,7 @@ struct happening {
  * leaves the honest answer. */
 struct sim_behaviour {
     const char *name;
-    bool honest; /* serves all that it announces, sooner or later */
+    bool honest; /* is never to be blamed */
     bool (*block)(struct sim *sim, struct sim_peer *peer,
                   const struct oracle_block *block);
     bool (*filters)(struct sim *sim, struct sim_peer *peer, struct oracle_block *stop);
@@ -48,12 +48,12 @@ struct sim_behaviour {
 struct sim_peer {
     size_t index;
     const struct sim_behaviour *behaviour;
-    bool up;              /* accepts connections */
-    uint32_t link;        /* serial number of the connection; 0: none */
-    uint32_t client_id;   /* the client's name for it */
-    bool shaken;          /* both versions and veracks are through */
+    bool up;            /* accepts connections */
+    uint32_t link;      /* serial number of the connection; 0: none */
+    uint32_t client_id; /* the client's name for it */
+    bool shaken;        /* both versions and veracks are through */
     bool sendheaders;
-    int64_t latency_ms;   /* of a message, at most */
+    int64_t latency_ms;    /* of a message, at most */
     int64_t in_at, out_at; /* messages of one direction keep their order */
     int64_t silent_until;
     int64_t filter_delay_ms; /* filters come that long after the block */
@@ -97,6 +97,7 @@ struct sim {
     struct oracle_block *tip;      /* of the honest network */
     struct oracle_block *best_bad; /* of a branch that is invalid or withheld */
     bool calm;                     /* no more trouble: the client has to get there */
+    bool lists_stay; /* an invalid block is known by the scripts that are watched now */
 
     struct sim_watch watch;  /* as the ledger has it */
     struct sim_watch wanted; /* by the newest lists */
@@ -117,9 +118,10 @@ uint64_t sim_below(struct sim *sim, uint64_t limit);
 bool sim_once_in(struct sim *sim, uint64_t times);
 void sim_say(const struct sim *sim, const char *format, ...) PRINTF_LIKE(2, 3);
 /* The seed has found a fault: say how to see it again, and end with status 1. */
-_Noreturn void sim_fail(const struct sim *sim, const char *format, ...)
-    PRINTF_LIKE(2, 3);
+_Noreturn void sim_fail(const struct sim *sim, const char *format, ...) PRINTF_LIKE(2, 3);
 void *sim_zeroed(size_t count, size_t size);
+/* By script, over all feeds. */
+void sim_lowest_births(uint32_t births[SIM_SCRIPTS], const struct sim_watch *watch);
 
 /* ---- peers (peer.c, peer_answers.c, behaviours.c) ---- */
 
@@ -165,6 +167,7 @@ void client_receive(struct sim *sim, uint32_t client_id, const uint8_t *frame,
                     size_t len);
 /* Whether it is where the honest network is, with everything; if not, why. */
 bool client_arrived(struct sim *sim, char why[static 600]);
+uint32_t client_scanned(const struct sim *sim);
 
 /* ---- invariants (check.c) ---- */
 

@@ -1,9 +1,13 @@
-/* LD_PRELOAD: a full disk. While the file $FAULT_FLAG exists, what would take room under
- * the folder $FAULT_FOLDER fails with ENOSPC: a write past a file's end writes what fits
- * before that end; with $FAULT_KIND=sync, fdatasync and fsync fail instead, as they do
- * where room is taken late. */
+/* LD_PRELOAD: a full disk. While the file $FAULT_FLAG exists, what takes room under the
+ * folder $FAULT_FOLDER fails with ENOSPC. $FAULT_KIND says what that is:
+ *
+ * grow  a write past a file's end; what is left of its last sector is written
+ * any   any write but those with O_DSYNC: each takes new room where nothing is
+ * overwritten sync  fsync and fdatasync: room is taken late meta  writes with O_DSYNC
+ * (LMDB's last step of a commit) */
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -12,6 +16,8 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
+
+#define SECTOR 512
 
 _Static_assert(sizeof(off_t) == 8, "pwrite and pwrite64 are to be the same");
 
@@ -47,23 +53,28 @@ static bool watched(int fd)
            path[folder_len] == '/';
 }
 
-static bool late(void)
+static bool kind_is(const char *kind)
 {
-    const char *kind = getenv("FAULT_KIND");
-    return kind && strcmp(kind, "sync") == 0;
+    const char *chosen = getenv("FAULT_KIND");
+    return chosen && strcmp(chosen, kind) == 0;
 }
 
 /* How much of a write at `offset` there is room for; -1 with ENOSPC if none. */
 static ssize_t room(int fd, size_t len, off_t offset)
 {
     struct stat status;
-    if (late() || !watched(fd) || fstat(fd, &status) != 0 || !S_ISREG(status.st_mode) ||
-        offset + (off_t)len <= status.st_size)
+    if (!watched(fd) || fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))
         return (ssize_t)len;
-    if (offset < status.st_size)
-        return (ssize_t)(status.st_size - offset);
-    errno = ENOSPC;
-    return -1;
+    bool at_once = fcntl(fd, F_GETFL) & O_DSYNC;
+    off_t end = (status.st_size + SECTOR - 1) / SECTOR * SECTOR;
+    if (kind_is("grow") && offset + (off_t)len > end && offset < end)
+        return (ssize_t)(end - offset);
+    if ((kind_is("grow") && offset + (off_t)len > end) || (kind_is("any") && !at_once) ||
+        (kind_is("meta") && at_once)) {
+        errno = ENOSPC;
+        return -1;
+    }
+    return (ssize_t)len;
 }
 
 ssize_t write(int fd, const void *data, size_t len)
@@ -107,7 +118,7 @@ static int sync_or_fail(int fd, const char *name)
 {
     int (*real)(int);
     *(void **)&real = next(name);
-    if (!late() || !watched(fd))
+    if (!kind_is("sync") || !watched(fd))
         return real(fd);
     errno = ENOSPC;
     return -1;

@@ -50,6 +50,19 @@ static void test_options_stand_anywhere(void **state)
     assert_string_equal(invocation.options[1].value, "d");
 }
 
+static void test_password_file(void **state)
+{
+    struct invocation invocation;
+    (void)state;
+    parse(&invocation, CLI_RUN, WORDS("keys", "new", "k.json", "--password-file", "p"));
+    assert_string_equal(invocation.command->name, "keys");
+    assert_int_equal(invocation.argument_count, 2);
+    assert_string_equal(invocation.password_file, "p");
+    assert_int_equal(invocation.option_count, 0);
+    expect_fault("--password-file: has no value; write --password-file=VALUE",
+                 WORDS("keys", "new", "k.json", "--password-file="));
+}
+
 static void test_repeated_keys_are_kept_in_order(void **state)
 {
     struct invocation invocation;
@@ -107,6 +120,7 @@ static void test_faults_name_the_remedy(void **state)
         WORDS("status", "x"));
     expect_fault("status: has no --csv", WORDS("status", "--csv"));
     expect_fault("run: has no --json", WORDS("run", "--json"));
+    expect_fault("run: has no --password-file", WORDS("run", "--password-file=x"));
     expect_fault("coins: give either --json or --csv",
                  WORDS("coins", "f", "--json", "--csv"));
 }
@@ -138,6 +152,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_options_stand_anywhere),
+        cmocka_unit_test(test_password_file),
         cmocka_unit_test(test_repeated_keys_are_kept_in_order),
         cmocka_unit_test(test_two_dashes_end_the_options),
         cmocka_unit_test(test_help_and_version),

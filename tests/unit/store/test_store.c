@@ -123,6 +123,59 @@ static void test_missing(void **state)
     assert_non_null(strstr(error.text, "/tmp/rw-store-nowhere"));
 }
 
+static void write_file(const struct fixture *fixture, const char *name, size_t len)
+{
+    char path[128];
+    snprintf(path, sizeof(path), "%s/%s", fixture->ledger, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    for (size_t i = 0; i < len; i++)
+        fputc('x', file);
+    assert_int_equal(fclose(file), 0);
+}
+
+static bool file_is_there(const struct fixture *fixture, const char *name)
+{
+    char path[128];
+    snprintf(path, sizeof(path), "%s/%s", fixture->ledger, name);
+    return access(path, F_OK) == 0;
+}
+
+/* What a crash while the ledger was made leaves behind: readers find nothing, and the
+ * next writer makes it from the beginning. */
+static void test_half_made(void **state)
+{
+    (void)state;
+    struct error error = {""};
+    struct fixture fixture;
+    struct store *reader;
+    char path[128];
+    fixture_open(&fixture);
+    store_close(fixture.store);
+    fixture.store = NULL;
+    snprintf(path, sizeof(path), "%s/data.mdb", fixture.ledger);
+    assert_int_equal(unlink(path), 0);
+    write_file(&fixture, "data.mdb.new", 5000);
+    write_file(&fixture, "data.mdb.new-lock", 100);
+    expect(store_open(&reader, fixture.ledger, STORE_READ, regtest(), &error),
+           STORE_MISSING);
+    expect(store_open(&fixture.store, fixture.ledger, STORE_WRITE, regtest(), &error),
+           STORE_OK);
+    assert_false(file_is_there(&fixture, "data.mdb.new"));
+    assert_false(file_is_there(&fixture, "data.mdb.new-lock"));
+
+    store_close(fixture.store);
+    fixture.store = NULL;
+    write_file(&fixture, "data.mdb", 0);
+    expect(store_open(&fixture.store, fixture.ledger, STORE_WRITE, regtest(), &error),
+           STORE_OK);
+    expect(store_update(fixture.store, put_big, &(struct big){0, 1, 7}, &error),
+           STORE_OK);
+    fixture_reopen(&fixture);
+    assert_true(has_big(fixture.store, 0, 7));
+    fixture_close(&fixture);
+}
+
 static enum store_result make_newer(void *context, struct store_txn *txn,
                                     struct error *error)
 {
@@ -433,6 +486,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_open),
         cmocka_unit_test(test_missing),
+        cmocka_unit_test(test_half_made),
         cmocka_unit_test(test_newer),
         cmocka_unit_test(test_damaged),
         cmocka_unit_test(test_small_address_space),

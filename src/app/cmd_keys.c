@@ -69,6 +69,27 @@ static bool write_file(const char *path, const uint8_t key[static EVM_KEY_SIZE],
     return ok;
 }
 
+/* What is on the disk opens and holds the key of this address. */
+static bool check_file(const char *path, const struct evm_address *address,
+                       struct bytes password, const uint8_t seed[static 32],
+                       struct error *error)
+{
+    char *text = NULL;
+    size_t len;
+    if (!file_read_secret(&text, &len, path, KEYSTORE_FILE_MAX, error))
+        return false;
+    struct evm_signer *signer = keystore_open(text, len, password, seed, error);
+    bool ok = signer != NULL && evm_address_equal(evm_signer_address(signer), address);
+    if (!ok)
+        error_set(error,
+                  "%s: was written but doesn't open again; remove it and check the "
+                  "disk and the memory",
+                  path);
+    evm_signer_free(signer);
+    free(text);
+    return ok;
+}
+
 /* Seal the key, and open what is on the disk again before calling it made. */
 static enum exit_status seal(const struct invocation *invocation, const char *path,
                              const uint8_t key[static EVM_KEY_SIZE])
@@ -86,7 +107,9 @@ static enum exit_status seal(const struct invocation *invocation, const char *pa
         failed(&error);
     } else {
         const struct evm_address *address = evm_signer_address(signer);
-        if (write_file(path, key, address, secret_text_bytes(&password), &error))
+        struct bytes sealed_by = secret_text_bytes(&password);
+        if (write_file(path, key, address, sealed_by, &error) &&
+            check_file(path, address, sealed_by, seed, &error))
             status = print_key(invocation, address, path, true);
         else
             failed(&error);

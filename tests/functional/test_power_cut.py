@@ -95,9 +95,12 @@ def check_start(watcher, stage, before):
 
     def through():
         assert watcher.running(), watcher.log_tail()
-        lines = published(watcher)
+        try:
+            lines = published(watcher)
+        except ValueError:
+            return False  # the torn line is still there
         return lines and lines[-1][4] == stage.satoshi
-    wait_until(through, lambda: f'the last sum: {published(watcher)}\n{watcher.log_tail()}', 30, 0.005)
+    wait_until(through, lambda: f'the last sum\n{watcher.log_tail()}', 30, 0.005)
     check_end(watcher, stage)
     lines = published(watcher)
     assert lines[:len(before)] == before
@@ -119,6 +122,7 @@ def test_cut_after_every_write(keep, seed, journal, history, reservewatch, tmp_p
             check_disk(watcher, lines)
             if start:
                 check_start(watcher, stage, history.published()[:lines])
+            watcher.kill()
             shutil.rmtree(watcher.folder)
         except Exception as error:
             raise AssertionError(f'after record {number}, in {watcher.folder}: {error}') from error

@@ -43,6 +43,7 @@ struct walk {
     struct sample sample;
     bool has_evaluated;
     uint32_t evaluated;
+    struct statement *preview; /* only say what would be published; NULL: do it */
 };
 
 static enum store_result stop(struct walk *walk, enum evaluation_result result,
@@ -206,10 +207,24 @@ static enum store_result walk_heights(struct walk *walk, struct statement *candi
     return result;
 }
 
+static enum store_result tell(struct walk *walk, const struct statement *candidate,
+                              const struct due_verdict *verdict)
+{
+    *walk->preview = *candidate;
+    walk->out->due = verdict->due;
+    walk->out->height = candidate->height;
+    walk->out->round = next_round(walk);
+    if (verdict->due != DUE_NOT)
+        walk->out->result = verdict->waiting ? EVALUATION_WAITING : EVALUATION_DUE;
+    return STORE_OK;
+}
+
 static enum store_result settle(struct walk *walk, const struct statement *candidate,
                                 const struct due_verdict *verdict, struct error *error)
 {
     enum store_result result;
+    if (walk->preview)
+        return tell(walk, candidate, verdict);
     if (verdict->due == DUE_NOT) {
         result = drop_waiting(walk, error);
     } else if (verdict->waiting) {
@@ -245,6 +260,32 @@ static enum store_result evaluate(struct walk *walk, struct error *error)
     return result == STORE_OK ? settle(walk, &candidate, &verdict, error) : result;
 }
 
+static enum store_result look(struct walk *walk, const char *feed, struct error *error)
+{
+    struct evaluation *out = walk->out;
+    *out = (struct evaluation){.result = EVALUATION_NOT_DUE};
+    enum store_result result = ledger_feed(walk->txn, &walk->feed, feed, error);
+    if (result != STORE_OK)
+        return result;
+    result = outbox_newest(walk->txn, &walk->newest, walk->feed.id, error);
+    if (result != STORE_OK && result != STORE_NOT_FOUND)
+        return result;
+    walk->has_newest = result == STORE_OK;
+    if (walk->has_newest && publication_in_flight(walk->newest.state)) {
+        out->round = walk->newest.round;
+        out->due = (enum due)walk->newest.due;
+        out->height = walk->newest.report.height;
+        result = stop(walk, EVALUATION_IN_FLIGHT, walk->newest.detail);
+    } else if (!walk->policy) {
+        result = stop(walk, EVALUATION_NOT_GOOD, "there is no sample of this run yet");
+    } else {
+        result = evaluate(walk, error);
+    }
+    if (walk->has_newest)
+        publication_release(&walk->newest);
+    return result;
+}
+
 enum store_result publication_evaluate(struct store_txn *txn, struct evaluation *out,
                                        const char *feed, const struct due_policy *policy,
                                        const struct published *published,
@@ -257,25 +298,22 @@ enum store_result publication_evaluate(struct store_txn *txn, struct evaluation 
         .published = *published,
         .now = now,
     };
-    *out = (struct evaluation){.result = EVALUATION_NOT_DUE};
-    enum store_result result = ledger_feed(txn, &walk.feed, feed, error);
-    if (result != STORE_OK)
-        return result;
-    result = outbox_newest(txn, &walk.newest, walk.feed.id, error);
-    if (result != STORE_OK && result != STORE_NOT_FOUND)
-        return result;
-    walk.has_newest = result == STORE_OK;
-    if (walk.has_newest && publication_in_flight(walk.newest.state)) {
-        out->round = walk.newest.round;
-        out->due = (enum due)walk.newest.due;
-        out->height = walk.newest.report.height;
-        result = stop(&walk, EVALUATION_IN_FLIGHT, walk.newest.detail);
-    } else if (!policy) {
-        result = stop(&walk, EVALUATION_NOT_GOOD, "there is no sample of this run yet");
-    } else {
-        result = evaluate(&walk, error);
-    }
-    if (walk.has_newest)
-        publication_release(&walk.newest);
-    return result;
+    return look(&walk, feed, error);
+}
+
+enum store_result publication_preview(struct store_txn *txn, struct evaluation *out,
+                                      struct statement *candidate, const char *feed,
+                                      const struct due_policy *policy,
+                                      const struct published *published,
+                                      struct error *error)
+{
+    memset(candidate, 0, sizeof(*candidate));
+    struct walk walk = {
+        .txn = txn,
+        .out = out,
+        .policy = policy,
+        .published = *published,
+        .preview = candidate,
+    };
+    return look(&walk, feed, error);
 }

@@ -47,4 +47,12 @@ publication_evaluate(struct store_txn *txn, struct evaluation *out, const char *
                      const struct due_policy *policy, const struct published *published,
                      struct wall_time now, struct error *error);
 
+/* What publication_evaluate would come to now, writing nothing: NOT_DUE, DUE and WAITING
+ * with the statement that it is about in *candidate (zeroed for the others). */
+NODISCARD enum store_result
+publication_preview(struct store_txn *txn, struct evaluation *out,
+                    struct statement *candidate, const char *feed,
+                    const struct due_policy *policy, const struct published *published,
+                    struct error *error);
+
 #endif

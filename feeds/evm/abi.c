@@ -66,12 +66,6 @@ void abi_write_tail(struct writer *out, struct bytes content)
 
 /* ---- reading ---- */
 
-void abi_fail(struct reader *reader)
-{
-    reader->failed = true;
-    reader->left = 0;
-}
-
 void abi_read_word(struct reader *reader, uint8_t out[static ABI_WORD])
 {
     read_bytes(reader, out, ABI_WORD);
@@ -88,7 +82,7 @@ uint64_t abi_read_uint(struct reader *reader, unsigned bits)
 {
     struct u256 value = abi_read_u256(reader);
     if (u256_bits(&value) > bits) {
-        abi_fail(reader);
+        reader_fail(reader);
         return 0;
     }
     return value.limb[0];
@@ -102,7 +96,7 @@ struct evm_address abi_read_address(struct reader *reader)
     abi_read_word(reader, word);
     size_t unused = ABI_WORD - sizeof(address.b);
     if (memcmp(word, zeros, unused) != 0) {
-        abi_fail(reader);
+        reader_fail(reader);
         return (struct evm_address){0};
     }
     memcpy(address.b, word + unused, sizeof(address.b));
@@ -112,21 +106,21 @@ struct evm_address abi_read_address(struct reader *reader)
 void abi_read_offset(struct reader *reader, uint64_t expected)
 {
     if (abi_read_uint(reader, 64) != expected)
-        abi_fail(reader);
+        reader_fail(reader);
 }
 
 struct bytes abi_read_tail(struct reader *reader, size_t max)
 {
     uint64_t len = abi_read_uint(reader, 64);
     if (len > max) {
-        abi_fail(reader);
+        reader_fail(reader);
         return (struct bytes){0};
     }
     struct bytes content = read_view(reader, len);
     struct bytes padding = read_view(reader, padding_of((size_t)len));
     for (size_t i = 0; i < padding.len; i++) {
         if (padding.data[i] != 0)
-            abi_fail(reader);
+            reader_fail(reader);
     }
     return reader->failed ? (struct bytes){0} : content;
 }
@@ -135,7 +129,7 @@ size_t abi_read_count(struct reader *reader, size_t max)
 {
     uint64_t count = abi_read_uint(reader, 64);
     if (count > max || count > reader->left / ABI_WORD) {
-        abi_fail(reader);
+        reader_fail(reader);
         return 0;
     }
     return (size_t)count;

@@ -44,7 +44,4 @@ struct bytes abi_read_tail(struct reader *reader, size_t max);
  */
 size_t abi_read_count(struct reader *reader, size_t max);
 
-/* Fail a reader whose words are well formed but not what is wanted. */
-void abi_fail(struct reader *reader);
-
 #endif

@@ -98,7 +98,7 @@ static struct amount read_balance(struct reader *reader)
 {
     uint64_t satoshi = abi_read_uint(reader, 64);
     if (satoshi > MAX_MONEY_SAT)
-        abi_fail(reader);
+        reader_fail(reader);
     return (struct amount){satoshi};
 }
 
@@ -186,7 +186,7 @@ static void expect_text(struct reader *reader, const char *expected)
 {
     struct bytes text = {(const uint8_t *)expected, strlen(expected)};
     if (!bytes_equal(abi_read_tail(reader, DOMAIN_TEXT_MAX), text))
-        abi_fail(reader);
+        reader_fail(reader);
 }
 
 static void expect_word(struct reader *reader, uint8_t first)
@@ -195,7 +195,7 @@ static void expect_word(struct reader *reader, uint8_t first)
     uint8_t word[ABI_WORD];
     abi_read_word(reader, word);
     if (memcmp(word, expected, sizeof(word)) != 0)
-        abi_fail(reader);
+        reader_fail(reader);
 }
 
 bool reserve_feed_read_domain(uint64_t *chain_id, struct evm_address *contract,

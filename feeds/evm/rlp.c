@@ -59,12 +59,6 @@ void rlp_write_list(struct writer *out, struct bytes items)
 
 /* ---- reading ---- */
 
-void rlp_fail(struct reader *reader)
-{
-    reader->failed = true;
-    reader->left = 0;
-}
-
 /* A length of `size` bytes, minimal and above what the first byte could say. */
 static uint64_t read_length(struct reader *reader, unsigned size)
 {
@@ -72,11 +66,11 @@ static uint64_t read_length(struct reader *reader, unsigned size)
     for (unsigned i = 0; i < size; i++) {
         uint8_t byte = read_u8(reader);
         if (i == 0 && byte == 0)
-            rlp_fail(reader);
+            reader_fail(reader);
         length = length << 8 | byte;
     }
     if (length <= SHORT_MAX)
-        rlp_fail(reader);
+        reader_fail(reader);
     return length;
 }
 
@@ -96,7 +90,7 @@ struct rlp_item rlp_read(struct reader *reader)
         length = read_length(reader, (unsigned)length - SHORT_MAX);
     struct bytes content = read_view(reader, length);
     if (base == 0x80 && content.len == 1 && content.data[0] < 0x80)
-        rlp_fail(reader);
+        reader_fail(reader);
     if (reader->failed)
         return item;
     return (struct rlp_item){base == 0xc0, content};
@@ -106,7 +100,7 @@ struct bytes rlp_read_string(struct reader *reader, size_t min, size_t max)
 {
     struct rlp_item item = rlp_read(reader);
     if (item.is_list || item.content.len < min || item.content.len > max) {
-        rlp_fail(reader);
+        reader_fail(reader);
         return (struct bytes){0};
     }
     return item.content;
@@ -117,7 +111,7 @@ static void read_integer(struct reader *reader, uint8_t *out, size_t size)
 {
     struct bytes content = rlp_read_string(reader, 0, size);
     if (content.len > 0 && content.data[0] == 0) {
-        rlp_fail(reader);
+        reader_fail(reader);
         return;
     }
     for (size_t i = 0; i < content.len; i++)
@@ -143,8 +137,8 @@ void rlp_read_list(struct reader *items, struct reader *reader)
     struct rlp_item item = rlp_read(reader);
     reader_init(items, item.content.data, item.content.len);
     if (!item.is_list) {
-        rlp_fail(reader);
-        rlp_fail(items);
+        reader_fail(reader);
+        reader_fail(items);
     }
 }
 

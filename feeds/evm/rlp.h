@@ -38,9 +38,6 @@ struct u256 rlp_read_u256(struct reader *reader);
  * reader_done(). An item of the other kind fails both. */
 void rlp_read_list(struct reader *items, struct reader *reader);
 
-/* Fail a reader whose items are well formed but not what is wanted. */
-void rlp_fail(struct reader *reader);
-
 /* True if the bytes are exactly one canonical item, lists within lists at most
  * `depth_max` deep. */
 NODISCARD bool rlp_valid(struct bytes data, unsigned depth_max);

@@ -77,7 +77,7 @@ static void read_fields(struct evm_transaction *out, struct reader *items)
     out->data = rlp_read_string(items, 0, DATA_MAX);
     rlp_read_list(&access_list, items);
     if (!reader_done(&access_list))
-        rlp_fail(items);
+        reader_fail(items);
 }
 
 static void read_signature(struct evm_signature *out, struct reader *items)
@@ -85,7 +85,7 @@ static void read_signature(struct evm_signature *out, struct reader *items)
     uint64_t y_parity = rlp_read_u64(items);
     struct u256 r = rlp_read_u256(items), s = rlp_read_u256(items);
     if (y_parity > 1)
-        rlp_fail(items);
+        reader_fail(items);
     out->y_parity = y_parity == 1;
     u256_to_be(out->r, &r);
     u256_to_be(out->s, &s);

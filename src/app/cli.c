@@ -11,8 +11,8 @@
 #include "base/mem.h"
 
 /* Options besides the global keys. */
-static const char *const plain_options[] = {"help", "version", "json",
-                                            "csv",  "conf",    "password-file"};
+static const char *const plain_options[] = {"help", "version",       "json",   "csv",
+                                            "conf", "password-file", "dry-run"};
 #define PLAIN_OPTIONS (sizeof(plain_options) / sizeof(*plain_options))
 
 static const struct command *command_find(const char *name)
@@ -100,6 +100,8 @@ static bool parse_switch(struct invocation *out, enum cli_wish *wish, const char
         out->json = true;
     else if (strcmp(name, "csv") == 0)
         out->csv = true;
+    else if (strcmp(name, "dry-run") == 0)
+        out->dry_run = true;
     else
         return false;
     return true;
@@ -163,6 +165,12 @@ static bool check_use(const struct invocation *invocation, struct error *error)
         return error_set(error, "%s: has no --csv", command->name);
     if (invocation->password_file != NULL && !command->password_file)
         return error_set(error, "%s: has no --password-file", command->name);
+    if (invocation->dry_run != command->dry_run)
+        return error_set(error,
+                         command->dry_run ? "%s: write --dry-run; the running watcher "
+                                            "publishes by itself"
+                                          : "%s: has no --dry-run",
+                         command->name);
     if (invocation->csv && invocation->json)
         return error_set(error, "%s: give either --json or --csv", command->name);
     return true;

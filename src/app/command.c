@@ -112,6 +112,31 @@ const struct command commands[] = {
         .run = cmd_publications,
     },
     {
+        .name = "publish",
+        .usage = "FEED --dry-run [--json]",
+        .summary = "what would be published now, and why, or why not",
+        .help =
+            "Compare the feed's newest good sample with what stands where it publishes "
+            "to\n"
+            "(for type=evm the endpoint is asked) and say what the watcher would do: due "
+            "and\n"
+            "why, nothing due, WAITING for a higher block, suppressed while a round is "
+            "on "
+            "its\n"
+            "way, or refused and why. Sends nothing, changes nothing.\n"
+            "\n"
+            "Example:\n"
+            "  reservewatch publish wbtc --dry-run\n"
+            "\n"
+            "Exit status: 0 said, 1 failed, 2 no such feed, 3 refused.\n",
+        .arguments_min = 1,
+        .arguments_max = 1,
+        .json = true,
+        .dry_run = true,
+        .needs_config = true,
+        .run = cmd_publish,
+    },
+    {
         .name = "audit",
         .usage = "[--json]",
         .summary = "check every invariant of the ledger",

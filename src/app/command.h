@@ -22,6 +22,7 @@ struct invocation {
     size_t argument_count;
     bool json;
     bool csv;
+    bool dry_run;
     const char *password_file;   /* --password-file; NULL: ask */
     const struct config *config; /* NULL unless the command needs one */
 };
@@ -33,6 +34,7 @@ struct command {
     const char *help;    /* the rest: what it does, example, exit status */
     size_t arguments_min, arguments_max;
     bool json, csv; /* options that it has */
+    bool dry_run;   /* the option that it can't do without */
     bool password_file;
     bool needs_config; /* a configuration without fault is loaded before */
     enum exit_status (*run)(const struct invocation *invocation);
@@ -46,6 +48,7 @@ enum exit_status cmd_audit(const struct invocation *invocation);
 enum exit_status cmd_check(const struct invocation *invocation);
 enum exit_status cmd_coins(const struct invocation *invocation);
 enum exit_status cmd_keys(const struct invocation *invocation);
+enum exit_status cmd_publish(const struct invocation *invocation);
 enum exit_status cmd_publications(const struct invocation *invocation);
 enum exit_status cmd_reload(const struct invocation *invocation);
 enum exit_status cmd_reserves(const struct invocation *invocation);

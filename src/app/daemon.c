@@ -180,6 +180,13 @@ static void watch_phase(struct daemon *daemon)
     if (daemon->synced && !synced)
         daemon->synced_until = now.mono;
     daemon->synced = synced;
+    /* A sample that a gate refused is taken again as soon as all hold. */
+    struct gate_report gates = {0};
+    sampler_gates(daemon->sampler, &gates);
+    bool held = gates_hold(&gates);
+    if (held && !daemon->gates_held)
+        sampler_request(daemon->sampler);
+    daemon->gates_held = held;
 }
 
 static void on_tick(void *context)

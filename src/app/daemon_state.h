@@ -32,6 +32,7 @@ struct daemon {
     enum exit_status status;
     bool stopping;
     bool synced;
+    bool gates_held;
     bool terminal; /* progress is drawn, so it needn't be logged */
     bool dirty;    /* the status document is older than what it tells */
     bool status_pending;

@@ -108,6 +108,8 @@ static enum store_result publish_one(struct publish *publish, struct store *stor
     look(&file, &opened, publish->path);
     struct step step = {.publish = publish, .file = &file};
     enum store_result result = store_update(store, step_change, &step, error);
+    publish->reported_block_orphaned |=
+        result == STORE_OK && publish->evaluation.reported_block_orphaned;
     if (opened.fd >= 0)
         close(opened.fd);
     *more = result == STORE_OK && step.action.kind != FILE_ACTION_NOTHING;
@@ -132,4 +134,15 @@ enum store_result publish_run(struct publish *publish, struct store *store,
     for (int i = 0; more && result == STORE_OK && i < PUBLISH_ROUNDS_MAX; i++)
         result = publish_one(publish, store, &more, error);
     return result;
+}
+
+void publish_read(struct published *out, const char *feed, const char *path,
+                  const struct block_hash *genesis)
+{
+    struct publication_file file;
+    struct opened opened;
+    look(&file, &opened, path);
+    file_published(out, &file, feed, genesis);
+    if (opened.fd >= 0)
+        close(opened.fd);
 }

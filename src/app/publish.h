@@ -4,6 +4,7 @@
 
 #include "feeds/feed.h"
 #include "feeds/file_publisher.h"
+#include "feeds/publication_file.h"
 
 /* Publications written by one call at most; more wait for the next. */
 #define PUBLISH_ROUNDS_MAX 64
@@ -16,6 +17,7 @@ struct publish {
 
     /* What came of it. */
     struct evaluation evaluation;
+    bool reported_block_orphaned; /* so it was in any of its evaluations */
     uint32_t written;
     uint64_t last_round;
     bool unwritten; /* an action couldn't be performed: `fault` says why; try again */
@@ -26,5 +28,9 @@ struct publish {
  * again, nothing is lost or doubled. */
 NODISCARD enum store_result publish_run(struct publish *publish, struct store *store,
                                         struct error *error);
+
+/* What the file at `path` says is published. */
+void publish_read(struct published *out, const char *feed, const char *path,
+                  const struct block_hash *genesis);
 
 #endif

@@ -64,7 +64,7 @@ void reader_init(struct reader *reader, const void *data, size_t len)
 }
 
 /* Nothing is left after a failure, so that a loop over what is left ends too. */
-static void reader_fail(struct reader *reader)
+void reader_fail(struct reader *reader)
 {
     reader->failed = true;
     reader->left = 0;

@@ -45,6 +45,9 @@ struct bytes read_view(struct reader *reader, uint64_t len);
 /* A view of a byte string with its compact size in front, at most `max` long. */
 struct bytes read_var_bytes(struct reader *reader, uint64_t max);
 
+/* Fail it: what was read is well formed, but not what is wanted. */
+void reader_fail(struct reader *reader);
+
 /* True if nothing failed and nothing is left over. */
 NODISCARD bool reader_done(const struct reader *reader);
 

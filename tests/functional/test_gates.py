@@ -210,6 +210,19 @@ def test_peers_when_one_lacks_the_block(node, make_node, make_watcher):
     wait_published(watcher, lines + [(2, 11, 4 * SUBSIDY), (3, 12, 5 * SUBSIDY)])
 
 
+def test_peers_counts_one_that_is_some_blocks_behind(node, make_node, make_watcher):
+    other = make_node()
+    other.connect(funded(node))
+    other.wait_for_tip(node.tip())
+    other.wait_for_filters()
+    other.disconnect(node)
+    # It has nothing above where its chain and the best one part, and still has block 10.
+    node.mine(5)
+    node.wait_for_filters()
+    watcher = make_watcher(**vault(node, other, min_peers=2, confirmations=6))
+    start_good(watcher)
+
+
 def test_peers_while_filter_headers_are_disputed(node, make_watcher):
     node.mine(3, OWNER.address, until=node.now() - 1_300_000)
     node.mine(CHECKPOINTS + 5, until=node.now() - 600_000)

@@ -167,7 +167,8 @@ def spoil(watcher, name, members):
     witness = next(line for line in lines if line.startswith('bcrt1q'))
     last = 'q' if witness[-1] != 'q' else 'p'
     with open(watcher.path(name + '.csv'), 'w', encoding='utf-8') as file:
-        file.write('\n'.join(['address,label,birth_height', witness, lines[0], witness[:-1] + last, lines[0]]) + '\n')
+        file.writelines(line + '\n' for line in ('address,label,birth_height', witness, lines[0],
+                                                 witness[:-1] + last, lines[0]))
     path = watcher.path(name + '.csv')
     return [f'{path}:4:{len(witness)}: checksum', f'{path}:5:1: the same script as in line 3']
 

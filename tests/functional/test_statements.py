@@ -27,7 +27,8 @@ def set_hash(members, births):
     with their births in order."""
     tag = hashlib.sha256(b'reservewatch/set').digest()
     scripts = sorted(member.script for member in members)
-    data = bytes.fromhex(GENESIS)[::-1] + CONFIRMATIONS.to_bytes(4, 'big') + b'\0' + len(scripts).to_bytes(4, 'big')
+    data = (bytes.fromhex(GENESIS)[::-1] + CONFIRMATIONS.to_bytes(4, 'big') + b'\0'
+            + len(scripts).to_bytes(4, 'big'))
     for script in scripts:
         data += births[script].to_bytes(4, 'big') + len(script).to_bytes(4, 'big') + script
     return hashlib.sha256(tag + tag + data).hexdigest()
@@ -70,7 +71,8 @@ def statement(watcher):
 
 def coins_of(watcher):
     """Coins without labels and custodians, which each operator chooses."""
-    return sorted((c['txid'], c['vout'], c['satoshi'], c['height'], c['coinbase']) for c in watcher.coins('vault'))
+    return sorted((c['txid'], c['vout'], c['satoshi'], c['height'], c['coinbase'])
+                  for c in watcher.coins('vault'))
 
 
 def test_two_operators_say_the_same(traffic, make_node, make_watcher):

@@ -25,7 +25,7 @@ static void remove_folder(const char *path)
     rmdir(path);
 }
 
-static char folder[64];
+static char folder[256];
 
 static void remove_at_exit(void)
 {

@@ -101,7 +101,7 @@ struct sim {
 
     struct sim_watch watch;  /* as the ledger has it */
     struct sim_watch wanted; /* by the newest lists */
-    char folder[64];
+    char folder[256];
     struct client *client;
     uint64_t checks; /* sums compared */
     uint64_t applied, crashes, restarts, reorganised, defined;

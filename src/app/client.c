@@ -191,9 +191,10 @@ static enum store_result load_work(void *context, struct store *store,
     return result;
 }
 
-static enum store_result put_headers(struct store_txn *txn,
-                                     const struct spv_effect *effect, struct error *error)
+static enum store_result put_headers(void *context, struct store_txn *txn,
+                                     struct error *error)
 {
+    const struct spv_effect *effect = context;
     if (effect->kind == SPV_STORE_HEADERS)
         return chain_rows_replace(txn, effect->headers.from, effect->headers.headers,
                                   effect->headers.count, error);
@@ -206,16 +207,8 @@ static enum store_result headers_work(void *context, struct store *store,
                                       struct ledger *ledger, struct error *error)
 {
     (void)ledger;
-    const struct errand *errand = context;
-    struct store_txn *txn;
-    enum store_result result = store_begin(store, &txn, STORE_WRITE, error);
-    if (result != STORE_OK)
-        return result;
-    result = put_headers(txn, &errand->effect, error);
-    if (result == STORE_OK)
-        return store_commit(txn, error);
-    store_abort(txn);
-    return result;
+    struct errand *errand = context;
+    return store_update(store, put_headers, &errand->effect, error);
 }
 
 static void stored_done(void *context, enum store_result result,

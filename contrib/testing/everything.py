@@ -252,7 +252,7 @@ def sanitized():
 
 def pytest_python():
     for python in ('/usr/bin/python3', 'python3'):
-        if shutil.which(python) and run([python, '-c', 'import pytest'], 60)[0] == 0:
+        if shutil.which(python) and run([python, '-c', 'import pytest, xdist'], 60)[0] == 0:
             return python
     say('pytest is missing: run contrib/setup --tests')
     TALLY.add(failed=1)
@@ -265,6 +265,7 @@ def functional():
     if os.path.exists(report):
         os.unlink(report)
     status, output = run([pytest_python(), '-B', '-m', 'pytest', '-q', '-p', 'no:cacheprovider', '-rs',
+                          '-n', JOBS, '--dist', 'loadgroup',
                           f'--junitxml={report}', 'tests/functional'], 1800,
                          RESERVEWATCH=os.environ.get('RESERVEWATCH', os.path.join(ROOT, 'build', 'reservewatch')))
     passed = failed = skipped = 0

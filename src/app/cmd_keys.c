@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "app/command.h"
+#include "app/evm_key.h"
 #include "app/output.h"
 #include "app/secrets.h"
 #include "base/hex.h"
@@ -71,14 +72,9 @@ static bool write_file(const char *path, const uint8_t key[static EVM_KEY_SIZE],
 
 /* What is on the disk opens and holds the key of this address. */
 static bool check_file(const char *path, const struct evm_address *address,
-                       struct bytes password, const uint8_t seed[static 32],
-                       struct error *error)
+                       const struct secret_text *password, struct error *error)
 {
-    char *text = NULL;
-    size_t len;
-    if (!file_read_secret(&text, &len, path, KEYSTORE_FILE_MAX, error))
-        return false;
-    struct evm_signer *signer = keystore_open(text, len, password, seed, error);
+    struct evm_signer *signer = evm_key_open_with(path, password, error);
     bool ok = signer != NULL && evm_address_equal(evm_signer_address(signer), address);
     if (!ok)
         error_set(error,
@@ -86,7 +82,6 @@ static bool check_file(const char *path, const struct evm_address *address,
                   "disk and the memory",
                   path);
     evm_signer_free(signer);
-    free(text);
     return ok;
 }
 
@@ -107,9 +102,8 @@ static enum exit_status seal(const struct invocation *invocation, const char *pa
         failed(&error);
     } else {
         const struct evm_address *address = evm_signer_address(signer);
-        struct bytes sealed_by = secret_text_bytes(&password);
-        if (write_file(path, key, address, sealed_by, &error) &&
-            check_file(path, address, sealed_by, seed, &error))
+        if (write_file(path, key, address, secret_text_bytes(&password), &error) &&
+            check_file(path, address, &password, &error))
             status = print_key(invocation, address, path, true);
         else
             failed(&error);
@@ -173,10 +167,8 @@ static enum exit_status keys_import(const struct invocation *invocation, const c
 
 /* ---- showing ---- */
 
-static enum exit_status show_opened(const struct invocation *invocation, const char *path,
-                                    const char *text, size_t len)
+static enum exit_status show_opened(const struct invocation *invocation, const char *path)
 {
-    uint8_t seed[32];
     struct secret_text password;
     struct error error;
     enum exit_status status = EXIT_FAILED;
@@ -186,18 +178,13 @@ static enum exit_status show_opened(const struct invocation *invocation, const c
                                       "Password: ", "give --password-file=FILE", &error);
     if (!have)
         return failed(&error);
-    entropy_fill(seed, sizeof(seed));
-    struct evm_signer *signer =
-        keystore_open(text, len, secret_text_bytes(&password), seed, &error);
+    struct evm_signer *signer = evm_key_open_with(path, &password, &error);
     secret_text_release(&password);
-    if (signer != NULL) {
+    if (signer != NULL)
         status = print_key(invocation, evm_signer_address(signer), path, true);
-    } else {
-        error_prefix(&error, "%s", path);
+    else
         failed(&error);
-    }
     evm_signer_free(signer);
-    secret_wipe(seed, sizeof(seed));
     return status;
 }
 
@@ -217,7 +204,7 @@ static enum exit_status keys_show(const struct invocation *invocation, const cha
     } else if (known && invocation->password_file == NULL) {
         status = print_key(invocation, &address, path, false);
     } else {
-        status = show_opened(invocation, path, text, len);
+        status = show_opened(invocation, path);
     }
     free(text);
     return status;

@@ -8,6 +8,7 @@
 #include "app/daemon.h"
 #include "app/daemon_state.h"
 #include "app/datadir.h"
+#include "app/output.h"
 #include "app/reading.h"
 #include "app/start.h"
 #include "app/version.h"
@@ -311,8 +312,9 @@ static enum exit_status define_lists(struct daemon *daemon)
         status = EXIT_USAGE;
     }
     if (status == EXIT_DONE)
-        log_line(LOG_APP, LOG_INFO, "watching %zu scripts for %zu feeds", reload.scripts,
-                 reload.feed_count);
+        log_line(LOG_APP, LOG_INFO, "watching %zu script%s for %zu feed%s",
+                 reload.scripts, plural(reload.scripts), reload.feed_count,
+                 plural(reload.feed_count));
     reload_release(&reload);
     return status;
 }

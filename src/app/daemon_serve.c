@@ -4,6 +4,7 @@
 
 #include "app/daemon_state.h"
 #include "app/datadir.h"
+#include "app/output.h"
 #include "base/mem.h"
 #include "feeds/json.h"
 
@@ -46,8 +47,9 @@ static void refuse(struct daemon *daemon, struct control_call *call,
 static void accept(struct daemon *daemon, struct reload_job *job)
 {
     char text[160];
-    snprintf(text, sizeof text, "lists reloaded: watching %zu scripts for %zu feeds",
-             job->reload.scripts, job->reload.feed_count);
+    snprintf(text, sizeof text, "lists reloaded: watching %zu script%s for %zu feed%s",
+             job->reload.scripts, plural(job->reload.scripts), job->reload.feed_count,
+             plural(job->reload.feed_count));
     log_line(LOG_APP, LOG_INFO, "%s", text);
     sampler_lists(daemon->sampler, NULL);
     client_cohorts(daemon->client, &job->reload.cohorts);

@@ -25,9 +25,10 @@ static bool system_error(struct error *error, const char *path, const char *what
 
 /* O_NONBLOCK, so that a FIFO in the place of the file can't keep us. -1 with the error.
  */
-static int open_regular(struct stat *status, const char *path, struct error *error)
+static int open_regular(struct stat *status, const char *path, int flags,
+                        struct error *error)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | flags);
     if (fd < 0) {
         system_error(error, path, "can't be opened");
         return -1;
@@ -89,7 +90,7 @@ bool file_read(char **data, size_t *len, const char *path, size_t max,
                struct error *error)
 {
     struct stat status;
-    int fd = open_regular(&status, path, error);
+    int fd = open_regular(&status, path, 0, error);
     if (fd < 0)
         return false;
     bool ok = read_whole(data, len, fd, path, max, error);
@@ -97,17 +98,26 @@ bool file_read(char **data, size_t *len, const char *path, size_t max,
     return ok;
 }
 
+/* systemd.exec(5): credentials are files in a folder that only the service can read. */
+static bool is_credential(const char *path)
+{
+    const char *folder = getenv("CREDENTIALS_DIRECTORY");
+    size_t len = folder != NULL ? strlen(folder) : 0;
+    return len > 0 && strncmp(path, folder, len) == 0 && path[len] == '/' &&
+           strchr(path + len + 1, '/') == NULL;
+}
+
 bool file_read_secret(char **data, size_t *len, const char *path, size_t max,
                       struct error *error)
 {
-    bool ok = false;
+    bool ok = false, credential = is_credential(path);
     struct stat status;
-    int fd = open_regular(&status, path, error);
+    int fd = open_regular(&status, path, O_NOFOLLOW, error);
     if (fd < 0)
         return false;
-    if (status.st_uid != geteuid() && status.st_uid != 0) {
+    if (!credential && status.st_uid != geteuid() && status.st_uid != 0) {
         error_set(error, "%s: belongs to another user; chown it to yours", path);
-    } else if ((status.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+    } else if (!credential && (status.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
         error_set(error, "%s: holds a secret and is open to other users; chmod 600 it",
                   path);
     } else {
@@ -127,7 +137,7 @@ bool file_read_tail(char **data, size_t *len, uint64_t *offset, const char *path
         return true;
     }
     struct stat status;
-    int fd = open_regular(&status, path, error);
+    int fd = open_regular(&status, path, 0, error);
     if (fd < 0)
         return false;
     uint64_t size = (uint64_t)status.st_size;

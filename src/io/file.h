@@ -16,8 +16,9 @@
  * behind its *len bytes. */
 NODISCARD bool file_read(char **data, size_t *len, const char *path, size_t max,
                          struct error *error);
-/* The same, of a file that may be readable by its owner (us or root) only: for secrets.
- */
+/* The same for secrets: links aren't followed, and the file has to be readable by its
+ * owner (us or root) only, except directly under $CREDENTIALS_DIRECTORY, where the
+ * service manager sees to that. */
 NODISCARD bool file_read_secret(char **data, size_t *len, const char *path, size_t max,
                                 struct error *error);
 /* Read the last at most `max` bytes; *offset says where in the file they start. A file

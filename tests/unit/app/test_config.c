@@ -375,11 +375,53 @@ static void test_faults_of_publishers(void **state)
         "dir/x.conf:10: publisher: p is that of [feed f] already; give each feed "
         "its own");
     expect_fault("[publisher p]\ntype=fax\n",
-                 "dir/x.conf:2: type 'fax': this version knows type=file only");
+                 "dir/x.conf:2: type 'fax': write file or evm");
     expect_fault(
         "[publisher p]\nfile=x\n[publisher q]\nfile=x\n",
         "dir/x.conf:3: [publisher q] writes to the same file as [publisher p] at "
         "dir/x.conf:1; give each its own");
+}
+
+#define EVM                                                                              \
+    "[publisher e]\ntype=evm\nrpc=http://127.0.0.1:8545\nkey_file=k\npassword_file=p\n"  \
+    "contract=0x5FbDB2315678afecb367f032d93F642f64180aa3\n"
+
+static void test_evm_publisher(void **state)
+{
+    struct config config;
+    struct faults faults = {0};
+    struct config_sources sources = sources_of(EVM "chain_id=31337\nfinality=12\n");
+    (void)state;
+    assert_true(parse_sources(&config, &faults, &sources));
+    const struct config_publisher *publisher = config_publisher_find(&config, "e");
+    assert_int_equal(publisher->kind, PUBLISHER_EVM);
+    assert_string_equal(publisher->evm.rpc, "http://127.0.0.1:8545");
+    assert_true(publisher->evm.chain_id == 31337);
+    assert_int_equal(publisher->evm.finality, 12);
+    assert_string_equal(publisher->evm.key_file, "dir/k");
+    assert_string_equal(publisher->evm.password_file, "dir/p");
+    assert_null(publisher->file);
+    faults_release(&faults);
+    config_release(&config);
+}
+
+static void test_faults_of_evm_publishers(void **state)
+{
+    (void)state;
+    expect_fault(EVM, "dir/x.conf:1: [publisher e] has no chain_id=; write chain_id=1");
+    expect_fault(EVM "chain_id=0\n",
+                 "dir/x.conf:7: chain_id '0': write a number such as 1");
+    expect_fault(
+        EVM "chain_id=1\nfinality=soon\n",
+        "dir/x.conf:8: finality 'soon': write `finalized`, or a number of blocks");
+    expect_fault(EVM "chain_id=1\nfile=x\n",
+                 "dir/x.conf:8: unknown key 'file' in [publisher e]; it stands under a "
+                 "heading [list NAME]");
+    expect_fault(EVM "chain_id=1\n[publisher f]\ntype=evm\nrpc=https://node.example/key\n"
+                     "key_file=k\npassword_file=p\nchain_id=1\n"
+                     "contract=0x5FbDB2315678afecb367f032d93F642f64180aa3\n",
+                 "dir/x.conf:8: [publisher f] has the contract of [publisher e] at "
+                 "dir/x.conf:1; a contract holds one feed");
 }
 
 static void test_every_fault_is_found(void **state)
@@ -437,6 +479,8 @@ int main(void)
         cmocka_unit_test(test_faults_of_global_values),
         cmocka_unit_test(test_faults_of_sections),
         cmocka_unit_test(test_faults_of_publishers),
+        cmocka_unit_test(test_evm_publisher),
+        cmocka_unit_test(test_faults_of_evm_publishers),
         cmocka_unit_test(test_every_fault_is_found),
         cmocka_unit_test(test_changes_that_take_a_restart),
     };

@@ -23,7 +23,7 @@ NODISCARD bool address_decode(struct address_script *out, const struct network *
                               struct error *error);
 
 /* Write the script's address; false if it has none (bare scripts). */
-NODISCARD bool address_encode(char out[static ADDRESS_TEXT_MAX], const struct network *network,
-                              struct bytes script);
+NODISCARD bool address_encode(char out[static ADDRESS_TEXT_MAX],
+                              const struct network *network, struct bytes script);
 
 #endif

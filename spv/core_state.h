@@ -30,8 +30,9 @@
 #define PING_INTERVAL_MS 120000
 #define PING_TIMEOUT_MS 1200000
 #define HEADERS_TIMEOUT_MS 20000
-#define PROBE_INTERVAL_MS 600000 /* a peer is asked for news even if it announces none   \
-                                  */
+#define PROBE_INTERVAL_MS                                                                \
+    600000 /* a peer is asked for news even if it announces none                         \
+            */
 #define PROBE_FUTURE_MS 30000
 #define REQUEST_TIMEOUT_MS 20000
 #define CFHEADERS_TIP_RETRY_MS 1000 /* nodes build filters a moment after the block */
@@ -55,11 +56,11 @@ struct peer {
     int32_t start_height;
     struct header_node *best; /* newest header of ours that it has; NULL: not known */
     bool headers_asked;
-    bool headers_done; /* its answer had no further headers for us */
+    bool headers_done;     /* its answer had no further headers for us */
     uint32_t headers_back; /* blocks below the tip that its next answer starts from */
     struct mono_time headers_deadline, probe_at;
     struct block_time future; /* of its tip, refused as from the future; 0: it isn't */
-    uint64_t ping_nonce; /* 0: none under way */
+    uint64_t ping_nonce;      /* 0: none under way */
     struct mono_time ping_at, pong_deadline;
     bool checkpt_asked;
     bool filters_differ;

@@ -9,8 +9,8 @@
  * script that can't be watched is refused. On failure *error_at is the index of the
  * character at fault. */
 NODISCARD bool descriptor_parse(uint8_t **script, size_t *script_len,
-                                const struct network *network, const char *text, size_t len,
-                                size_t *error_at, struct error *error);
+                                const struct network *network, const char *text,
+                                size_t len, size_t *error_at, struct error *error);
 
 /* The eight characters of BIP 380's checksum for the text before '#'; false if it holds a
  * character that descriptors don't have. */

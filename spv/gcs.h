@@ -21,12 +21,15 @@ enum gcs_result {
 };
 
 /* Whether any script of the set may be in the block's filter. The whole filter is decoded
- * and checked even after a match, so that GCS_MALFORMED doesn't depend on what is watched. */
-NODISCARD enum gcs_result gcs_match_any(struct bytes filter, const struct block_hash *block,
+ * and checked even after a match, so that GCS_MALFORMED doesn't depend on what is
+ * watched. */
+NODISCARD enum gcs_result gcs_match_any(struct bytes filter,
+                                        const struct block_hash *block,
                                         const struct script_set *set);
 
 /* Whether the filter holds every script that the block's outputs put into it (neither
  * empty nor OP_RETURN; BIP 158). GCS_NO_MATCH proves the filter false. */
-NODISCARD enum gcs_result gcs_holds_outputs(struct bytes filter, const struct block *block);
+NODISCARD enum gcs_result gcs_holds_outputs(struct bytes filter,
+                                            const struct block *block);
 
 #endif

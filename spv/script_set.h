@@ -14,7 +14,8 @@ struct script_set;
 #define SCRIPT_ID_NONE UINT32_MAX
 
 /* Copy `count` different scripts, each with its id (any number but SCRIPT_ID_NONE). The
- * seed keys the hash table: choose it at random for each process. One reference, the caller's. */
+ * seed keys the hash table: choose it at random for each process. One reference, the
+ * caller's. */
 struct script_set *script_set_new(const struct bytes *scripts, const uint32_t *ids,
                                   size_t count, const uint64_t seed[static 2]);
 /* Atomic; safe from any thread. NULL is allowed and nothing happens. */

@@ -8,8 +8,8 @@
 struct event_base;
 struct loop;
 
-/* Also ignores SIGPIPE and SIGXFSZ, and lets libevent allocate through base/mem.h and log through
- * base/log.h. */
+/* Also ignores SIGPIPE and SIGXFSZ, and lets libevent allocate through base/mem.h and log
+ * through base/log.h. */
 struct loop *loop_new(void);
 /* Free it after all that was made on it. What was posted and hasn't run is forgotten. */
 void loop_free(struct loop *loop);

@@ -21,9 +21,8 @@ struct fake_contract {
     bool absent; /* no code at the address */
 };
 
-static inline struct fake_contract fake_contract(const char *feed,
-                                                 struct evm_address address,
-                                                 struct evm_address operator)
+static inline struct fake_contract
+fake_contract(const char *feed, struct evm_address address, struct evm_address operator)
 {
     struct fake_contract contract = {
         .address = address,
@@ -47,8 +46,7 @@ static inline bool fake_submit_read(struct fake_submit *out, struct bytes call)
     uint8_t selector[4], expected[4], shown[32], compact[EVM_COMPACT_SIZE];
     struct reader reader;
     struct evm_report *report = &out->report;
-    abi_selector(expected,
-                 "submit((uint32,uint64,uint32,bytes32,uint64,bytes32),bytes)");
+    abi_selector(expected, "submit((uint32,uint64,uint32,bytes32,uint64,bytes32),bytes)");
     reader_init(&reader, call.data, call.len);
     read_bytes(&reader, selector, sizeof(selector));
     report->round = (uint32_t)abi_read_uint(&reader, 32);

@@ -1,0 +1,5 @@
+#include "publisher_rig.h"
+int main(void)
+{
+    return 0;
+}

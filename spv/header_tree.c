@@ -28,6 +28,7 @@ static struct entry *subtree_next(const struct entry *top, struct entry *at, boo
         if (at->next_sibling != NULL) {
             return at->next_sibling;
         }
+        assert(at->node.parent != NULL); /* top lies above */
         at = entry_of(at->node.parent);
     }
     return NULL;

@@ -1,7 +1,17 @@
 """Publishing with type=file: a JSON line for each publication.
 
-What the play asks of a publisher: name, phrase, section(folder) for the configuration,
-wait_round(n) for what was published as round n, and where() to look at it.
+What the play asks of a publisher:
+    name, phrase        for the configuration; for the first and the last line
+    reason              why it is this one, if that has to be said
+    set_up(terminal, run)
+                        what is done before the play; run(command...) gives its output or fails
+    begin(house, terminal, watcher)
+                        starts what it publishes to, and tells of it
+    section(folder)     its part of the configuration
+    wait_round(n)       what was published as round n, and lines that show it where it stands
+    rounds()            how many rounds stand there
+    where(), commands() where to look at it, and how
+    log_tail()          what to read after a failure
 """
 import json
 import os
@@ -11,10 +21,17 @@ from housekeeping import wait_for
 
 class FilePublisher:
     name = 'file'
-    phrase = 'the file publisher'
 
-    def __init__(self):
+    def __init__(self, phrase='the file publisher', reason=None):
+        self.phrase = phrase
+        self.reason = reason
         self.path = None
+
+    def set_up(self, terminal, run):
+        pass
+
+    def begin(self, house, terminal, watcher):
+        pass
 
     def section(self, folder):
         self.path = os.path.join(folder, 'publications.jsonl')
@@ -28,16 +45,22 @@ class FilePublisher:
             return [line for line in file.read().split('\n')[:-1]]
 
     def rounds(self):
-        """How many publications there are."""
         return len(self._lines())
 
     def wait_round(self, number):
-        """The publication of this round and its line, once it is there."""
         def look():
             lines = self._lines()
             return lines[number - 1] if len(lines) >= number else None
         line = wait_for(look, f'publication {number} in {self.path}')
-        return json.loads(line), line
+        report = json.loads(line)
+        report['height'] = report['btc_height']
+        return report, [line]
 
     def where(self):
         return self.path
+
+    def commands(self):
+        return []
+
+    def log_tail(self):
+        return ''

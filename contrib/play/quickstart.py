@@ -2,13 +2,17 @@
 
     contrib/quickstart          plays, then stays for you to look around, until Ctrl-C
     contrib/quickstart --exit   plays, then ends
+    ... --file                  publishes to a file instead of a contract on an EVM chain, as it
+                                does by itself where the EVM tools can't be had
 
 Everything runs on loopback in a temporary folder, and is gone at the end. $RESERVEWATCH and
 $BITCOIND name programs to take instead of building one and looking for one.
 """
+import functools
 import os
 import signal
 import sys
+import threading
 
 # The checkout is left as it was found.
 sys.dont_write_bytecode = True
@@ -16,39 +20,68 @@ sys.dont_write_bytecode = True
 if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
+from evm_publisher import EvmPublisher  # noqa: E402
 from file_publisher import FilePublisher  # noqa: E402
 from housekeeping import Failure, House, Stopped  # noqa: E402
 from story import Story  # noqa: E402
 from terminal import Terminal  # noqa: E402
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.path.join(ROOT, 'build')
 OUTPUT_LINES = 40
+# What takes longer than these seconds before the first line is worth a word.
+PATIENCE = 1.5
 
 
-def must(house, *command):
+def must(house, *command, **options):
     """The output of a command of the set-up, run from the project's folder."""
-    status, output = house.run(command, cwd=ROOT)
+    status, output = house.run(command, cwd=ROOT, **options)
     if status != 0:
         lines = output.rstrip('\n').split('\n')
         raise Failure(f'{" ".join(command)} failed:\n' + '\n'.join(lines[-OUTPUT_LINES:]))
     return output
 
 
+def may_build():
+    return os.access(BUILD if os.path.exists(BUILD) else ROOT, os.W_OK)
+
+
+def chosen_publisher(house, to_file):
+    """Onto an EVM chain if that can be had; the first line says, so it is known before."""
+    if to_file:
+        return FilePublisher()
+    if not may_build():
+        return FilePublisher('the file publisher, without an EVM chain',
+                             'build/ is another user\'s, so the contract can\'t be compiled')
+    notice = threading.Timer(PATIENCE, print, ('quickstart: looking for EVM tools; the first time they are fetched',),
+                             {'file': sys.stderr, 'flush': True})
+    notice.daemon = True
+    notice.start()
+    try:
+        status, output = house.run(['contrib/evm-tools'], cwd=ROOT)
+    finally:
+        notice.cancel()
+    # Its remarks come before the folder, which is the last line; so does what is in the way.
+    last = (output.strip() or 'contrib/evm-tools said nothing').split('\n')[-1]
+    if status == 0:
+        return EvmPublisher(last)
+    return FilePublisher('the file publisher, without EVM tools', last)
+
+
 def built(house, terminal):
     """The watcher's executable."""
     if os.environ.get('RESERVEWATCH'):
         return os.path.abspath(os.environ['RESERVEWATCH'])
-    build = os.path.join(ROOT, 'build')
-    program = os.path.join(build, 'reservewatch')
-    if not os.access(build if os.path.exists(build) else ROOT, os.W_OK):
+    program = os.path.join(BUILD, 'reservewatch')
+    if not may_build():
         if not os.access(program, os.X_OK):
-            raise Failure(f'{build} can\'t be written; run this in a checkout of your own')
+            raise Failure(f'{BUILD} can\'t be written; run this in a checkout of your own')
         terminal.says('set-up', 'build/ is another user\'s: its executable is taken as it is', 'faint')
         return program
     terminal.says('set-up', 'seeing to packages (contrib/setup)', 'faint')
     must(house, 'contrib/setup')
     terminal.says('set-up', 'building the watcher in build/', 'faint')
-    if not os.path.exists(os.path.join(build, 'build.ninja')):
+    if not os.path.exists(os.path.join(BUILD, 'build.ninja')):
         must(house, 'meson', 'setup', 'build', '-Dtests=false')
     must(house, 'ninja', '-C', 'build', 'reservewatch')
     return program
@@ -77,7 +110,10 @@ def run(house, terminal, publisher, leave):
     """The exit status, and a remark for the last line."""
     story = told = None
     try:
+        if publisher.reason:
+            terminal.says('set-up', publisher.reason, 'faint')
         programs = built(house, terminal), bitcoind(house, terminal)
+        publisher.set_up(terminal, functools.partial(must, house))
         begun = terminal.seconds()
         story = Story(house, terminal, publisher, *programs)
         story.play()
@@ -98,16 +134,18 @@ def main():
     if sys.argv[1:] in (['--help'], ['-h']):
         print(__doc__.strip())
         return 0
-    if sys.argv[1:] not in ([], ['--exit']):
-        print('usage: contrib/quickstart [--exit]', file=sys.stderr)
+    options = set(sys.argv[1:])
+    if not options <= {'--exit', '--file'} or len(options) < len(sys.argv) - 1:
+        print('usage: contrib/quickstart [--exit] [--file]', file=sys.stderr)
         return 2
     terminal = Terminal()
-    publisher = FilePublisher()
+    publisher = None
     house = House()
     try:
         try:
+            publisher = chosen_publisher(house, '--file' in options)
             terminal.line(terminal.paint('act', f'reservewatch quickstart, with {publisher.phrase}'))
-            status, remark = run(house, terminal, publisher, bool(sys.argv[1:]))
+            status, remark = run(house, terminal, publisher, '--exit' in options)
         finally:
             house.clear()
     except Stopped as stopped:
@@ -115,7 +153,8 @@ def main():
         house.clear()
         status, remark = 128 + stopped.number, f'ended by {stopped}'
     terminal.line()
-    terminal.line(f'quickstart with {publisher.phrase}: {remark}; everything it started is gone')
+    terminal.line(f'quickstart{f" with {publisher.phrase}" if publisher else ""}: {remark}; everything it started is '
+                  'gone')
     return status
 
 

@@ -36,6 +36,7 @@ class Story:
 
     def play(self):
         self.start_chain()
+        self.publisher.begin(self.house, self.terminal, self.watcher)
         self.first_publication()
         self.small_deposit()
         self.crossing()
@@ -62,13 +63,20 @@ class Story:
                                       f'{CONFIRMATIONS} confirmations{remark}')
 
     def is_published(self, number, satoshi, reason):
-        report, line = self.publisher.wait_round(number)
+        report, lines = self.publisher.wait_round(number)
         if (report['satoshi'], report['reason']) != (satoshi, reason):
-            raise Failure(f'expected {btc(satoshi)} published for {reason}, but found {line}')
-        self.terminal.says('published', f'round {number}: {btc(satoshi)} at height {report["btc_height"]}, '
+            raise Failure(f'expected {btc(satoshi)} published for {reason}, but found {report}')
+        self.terminal.says('published', f'round {number}: {btc(satoshi)} at height {report["height"]}, '
                                         f'because: {reason}')
-        self.terminal.raw(line)
+        for line in lines:
+            self.terminal.raw(line)
         self.published = report
+
+    def would_publish(self):
+        result = self.watcher.run('publish', FEED, '--dry-run')
+        self.terminal.says('watcher', f'publish --dry-run: {(result.stdout + result.stderr).strip()}')
+        if result.returncode != 0:
+            raise Failure('publish --dry-run failed')
 
     def change(self, satoshi):
         """How far an amount is from what is published, in percent."""
@@ -109,6 +117,7 @@ class Story:
         self.node.mine(self.miner, CONFIRMATIONS)
         self.mined(f'2 BTC paid to hot, {CONFIRMATIONS} blocks mined')
         self.sees(102 * SATOSHI, f': {self.change(102 * SATOSHI)}, not enough')
+        self.would_publish()
 
     def crossing(self):
         self.terminal.act('A deposit that crosses it')
@@ -174,6 +183,8 @@ class Story:
             self.terminal.says('watcher', line)
         if result.returncode != 0:
             raise Failure('the audit found faults')
+        if self.publisher.rounds() != self.published['round']:
+            raise Failure(f'{self.publisher.rounds()} rounds stand where {self.published["round"]} were published')
         self.node.use_real_clock()
 
     # For those who stay
@@ -190,7 +201,9 @@ class Story:
                  f'  {command} reserves',
                  f'  {command} coins {FEED}',
                  f'  {command} publications {FEED}',
-                 f'  {command} audit']
+                 f'  {command} publish {FEED} --dry-run',
+                 f'  {command} audit',
+                 *(f'  {each}' for each in self.publisher.commands())]
         client = self.node.command_line()
         if client:
             lines += ['', '  Deposit 20 BTC yourself and mine it:',
@@ -200,4 +213,5 @@ class Story:
 
     def log_tails(self):
         """What to read after a failure."""
-        return f'--- watcher\n{self.watcher.log_tail()}\n--- node\n{self.node.log_tail()}'
+        return (f'--- watcher\n{self.watcher.log_tail()}\n--- node\n{self.node.log_tail()}\n'
+                f'{self.publisher.log_tail()}').rstrip('\n')

@@ -5,7 +5,7 @@ import textwrap
 import time
 
 WIDTH = 100
-STYLES = {'act': '1', 'chain': '34', 'watcher': '32', 'published': '1;33', 'refused': '31', 'faint': '2'}
+STYLES = {'act': '1', 'chain': '34', 'watcher': '32', 'evm': '36', 'published': '1;33', 'refused': '31', 'faint': '2'}
 
 
 def btc(satoshi):

@@ -122,7 +122,9 @@ struct bytes abi_read_tail(struct reader *reader, size_t max)
         if (padding.data[i] != 0)
             reader_fail(reader);
     }
-    return reader->failed ? (struct bytes){0} : content;
+    if (reader->failed)
+        return (struct bytes){0};
+    return content;
 }
 
 size_t abi_read_count(struct reader *reader, size_t max)

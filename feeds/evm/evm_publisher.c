@@ -160,9 +160,11 @@ static void committed(struct evm_publisher *publisher)
              current->detail[0] ? ": " : "", current->detail);
     if (!publication_in_flight(current->state)) {
         settled(publisher);
-        return;
+    } else if (current->state == PUBLICATION_MINED) {
+        evm_rest_well(publisher, EVM_POLL_MS); /* nothing is final at once */
+    } else {
+        evm_go_on(publisher);
     }
-    evm_go_on(publisher);
 }
 
 static void keep_current(struct evm_publisher *publisher,
@@ -189,7 +191,6 @@ static void take_evaluated(struct evm_publisher *publisher, const struct evm_inp
 {
     publisher->status.has_evaluation = true;
     publisher->status.evaluation = *input->evaluation;
-    publisher->new_sample = false;
     keep_current(publisher, input->newest);
     evm_evaluated(publisher, input);
 }
@@ -279,13 +280,15 @@ void evm_publisher_step(struct evm_publisher *publisher, struct evm_effects *eff
 
 bool evm_publisher_sending(const struct evm_publisher *publisher)
 {
-    return publisher->has_current && (publisher->current.state == PUBLICATION_PERSISTED ||
-                                      publisher->current.state == PUBLICATION_SENT);
+    return !publisher->loaded || (publisher->has_current &&
+                                  (publisher->current.state == PUBLICATION_PERSISTED ||
+                                   publisher->current.state == PUBLICATION_SENT));
 }
 
 void evm_publisher_hold(struct evm_publisher *publisher, bool held)
 {
     publisher->held = held;
+    publisher->nonce_stale |= held;
 }
 
 const char *evm_condition_name(enum evm_condition condition)

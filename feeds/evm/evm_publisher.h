@@ -96,7 +96,8 @@ struct mono_time evm_publisher_deadline(const struct evm_publisher *publisher);
 
 /* One transaction in flight for each chain and sender, over all feeds: while another
  * publisher of the same key has one under way (`held`), none is begun here. */
-bool evm_publisher_sending(const struct evm_publisher *publisher); /* PERSISTED .. SENT */
+/* PERSISTED to SENT; and until it is known what the outbox holds. */
+bool evm_publisher_sending(const struct evm_publisher *publisher);
 void evm_publisher_hold(struct evm_publisher *publisher, bool held);
 
 /* What stands in the way, or what it does now: for status and `publish --dry-run`. */

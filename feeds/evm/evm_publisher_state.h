@@ -11,6 +11,8 @@
 
 /* How often the contract is looked at without anything to do. */
 #define EVM_IDLE_MS 15000
+/* And with a transaction under way. */
+#define EVM_POLL_MS 2000
 
 /* Every wait of a cycle: for the endpoint's answer to one request, or for the store. */
 enum evm_step {
@@ -49,6 +51,7 @@ struct evm_publisher {
     struct mono_time deadline;
     int64_t backoff_ms;
     bool held;
+    bool nonce_stale; /* held since the nonce was asked for */
     bool new_sample;
     struct mono_time not_before; /* the next look at a new sample */
 

@@ -7,11 +7,13 @@
 #include "feeds/evm/eip712.h"
 #include "feeds/evm/evm_publisher_state.h"
 
-#define POLL_MS 2000
 /* A transaction that isn't mined is sent again after this; the same bytes. */
 #define RESEND_MS 30000
 #define FEE_BLOCKS 8
 #define FEE_PERCENTILE 50
+/* What a transaction takes at least, and at most (EIP-7825). */
+#define GAS_MIN 21000
+#define GAS_MAX (UINT64_C(1) << 24)
 
 /* The contract's rounds are its own: the one that ours became stands in `position`. */
 static struct evm_report report_of(const struct evm_publisher *publisher)
@@ -134,8 +136,9 @@ void evm_send_go_on(struct evm_publisher *publisher)
         evm_commit(publisher, PUBLICATION_QUORUM, "1 of 1 signatures");
         break;
     case PUBLICATION_QUORUM:
+        publisher->nonce_stale = publisher->held;
         if (publisher->held)
-            evm_rest_well(publisher, POLL_MS);
+            evm_rest_well(publisher, EVM_POLL_MS);
         else
             evm_ask(publisher, STEP_NONCE_LATEST);
         break;
@@ -201,8 +204,10 @@ void evm_send_ask(struct evm_publisher *publisher, enum evm_step step,
     uint64_t id = publisher->request;
     if (step == STEP_SIMULATE || step == STEP_GAS)
         ask_submit(publisher, step, body);
-    else if (step == STEP_NONCE_LATEST || step == STEP_NONCE_USED)
+    else if (step == STEP_NONCE_LATEST)
         rpc_write_get_transaction_count(body, id, ours, latest);
+    else if (step == STEP_NONCE_USED)
+        rpc_write_get_transaction_count(body, id, ours, final_block(publisher));
     else if (step == STEP_NONCE_PENDING)
         rpc_write_get_transaction_count(body, id, ours, pending);
     else if (step == STEP_FEES)
@@ -236,6 +241,9 @@ static void take_nonce_pending(struct evm_publisher *publisher, uint64_t nonce)
             publisher, EVM_KEY_USED_ELSEWHERE,
             "the key has %llu transactions waiting that aren't ours; use it here only",
             (unsigned long long)(nonce - publisher->nonce));
+    else if (nonce < publisher->nonce)
+        evm_obstacle(publisher, EVM_ENDPOINT,
+                     "its pending nonce is below the latest; try another endpoint");
     else
         evm_ask(publisher, STEP_FEES);
 }
@@ -261,7 +269,10 @@ static void take_fees(struct evm_publisher *publisher, const struct rpc_reply *r
         history.count ? history.rewards[history.count / 2] : wei_from_u64(0);
     if (wei_is_zero(publisher->priority_fee))
         publisher->priority_fee = wei_from_u64(1);
-    if (!wei_mul(&base, history.next_base_fee, 2) ||
+    base = publisher->head.base_fee;
+    if (wei_compare(base, history.next_base_fee) < 0)
+        base = history.next_base_fee;
+    if (!wei_mul(&base, base, 2) ||
         !wei_add(&publisher->max_fee, base, publisher->priority_fee))
         evm_obstacle(publisher, EVM_ENDPOINT,
                      "eth_feeHistory: a base fee without measure");
@@ -283,16 +294,30 @@ static void make_transaction(struct evm_publisher *publisher, struct evm_transac
                                     .data = {data->data, data->len}};
 }
 
+static void take_simulated(struct evm_publisher *publisher, const struct rpc_reply *reply)
+{
+    struct writer nothing;
+    struct error error;
+    writer_init(&nothing);
+    if (rpc_result_data(reply, &nothing, &error) && !nothing.len)
+        evm_ask(publisher, STEP_GAS);
+    else
+        evm_obstacle(publisher, EVM_ENDPOINT,
+                     "eth_call: submit() answers nothing; try another endpoint");
+    writer_release(&nothing);
+}
+
 static void take_gas(struct evm_publisher *publisher, uint64_t gas)
 {
     /* A fifth more: another report may change which slots are warm. */
-    if (gas > UINT32_MAX) {
-        evm_obstacle(publisher, EVM_ENDPOINT,
-                     "eth_estimateGas: more than any block holds");
-        return;
-    }
-    publisher->gas = gas + gas / 5;
-    evm_ask(publisher, STEP_BALANCE);
+    publisher->gas = gas < GAS_MAX ? gas + gas / 5 : gas;
+    if (gas < GAS_MIN || publisher->gas > GAS_MAX)
+        evm_obstacle(
+            publisher, EVM_ENDPOINT,
+            "eth_estimateGas: %llu is no transaction's gas; try another endpoint",
+            (unsigned long long)gas);
+    else
+        evm_ask(publisher, STEP_BALANCE);
 }
 
 /* The bytes that go out, committed before they do. */
@@ -357,7 +382,20 @@ static void sent(struct evm_publisher *publisher)
     if (publisher->current.state == PUBLICATION_PERSISTED)
         evm_commit(publisher, PUBLICATION_SENT, "transaction %s", hash);
     else
-        evm_rest_well(publisher, POLL_MS);
+        evm_rest_well(publisher, EVM_POLL_MS);
+}
+
+static void take_sent(struct evm_publisher *publisher, const struct rpc_reply *reply)
+{
+    struct evm_hash hash;
+    struct error error;
+    if (!rpc_result_hash(reply, &hash, &error))
+        evm_obstacle(publisher, EVM_ENDPOINT, "%s", error.text);
+    else if (!evm_hash_equal(&hash, &publisher->transaction_hash))
+        evm_obstacle(publisher, EVM_ENDPOINT,
+                     "it took another transaction than was sent; try another endpoint");
+    else
+        sent(publisher);
 }
 
 /* Whether the contract's newest round is this report. */
@@ -370,22 +408,33 @@ static bool is_ours(const struct evm_publisher *publisher,
            state->observed_at.s == report->time.s;
 }
 
-/* No receipt. Either it waits, or its nonce was used by another transaction. */
+/* No receipt, and this is the key's nonce at a final block. Either the transaction still
+ * waits, or it was replaced for ever: what stands in the contract tells by what. */
 static void take_nonce_used(struct evm_publisher *publisher, uint64_t nonce)
 {
-    if (nonce <= publisher->nonce) {
-        if (mono_since(publisher->now, publisher->sent_at) >= RESEND_MS)
-            evm_ask(publisher, STEP_SEND);
-        else
-            evm_rest_well(publisher, POLL_MS);
-    } else if (is_ours(publisher, &publisher->state)) {
-        evm_ask(publisher,
-                STEP_FINAL_STATE); /* it is there, whoever's transaction it was */
-    } else if (publisher->state.round >= publisher->current.position) {
-        evm_commit(publisher, PUBLICATION_SUPERSEDED, "another report became round %llu",
-                   (unsigned long long)publisher->current.position);
+    if (nonce > publisher->nonce)
+        evm_ask(publisher, STEP_FINAL_STATE);
+    else if (mono_since(publisher->now, publisher->sent_at) >= RESEND_MS)
+        evm_ask(publisher, STEP_SEND);
+    else
+        evm_rest_well(publisher, EVM_POLL_MS);
+}
+
+/* Mined, but the contract refused it. The report stands there nevertheless if somebody
+ * sent our signature before us. */
+static void mined_revert(struct evm_publisher *publisher)
+{
+    static const char reason[] = "the transaction was mined but reverted";
+    if (publisher->head.number < publisher->receipt.block_number) {
+        evm_rest_well(publisher, EVM_POLL_MS); /* the state is of before */
+    } else if (!is_ours(publisher, &publisher->state)) {
+        evm_condition_set(publisher, EVM_REVERTED, reason);
+        refuse(publisher, reason);
+    } else if (publisher->current.state == PUBLICATION_MINED) {
+        evm_ask(publisher, STEP_FINAL_BLOCK);
     } else {
-        refuse(publisher, "the key sent another transaction with the same nonce");
+        evm_commit(publisher, PUBLICATION_MINED,
+                   "another's transaction brought the report; ours reverted");
     }
 }
 
@@ -397,18 +446,24 @@ static void take_receipt(struct evm_publisher *publisher, const struct rpc_reply
         evm_obstacle(publisher, EVM_ENDPOINT, "%s", error.text);
         return;
     }
+    if (found &&
+        !evm_hash_equal(&publisher->receipt.transaction, &publisher->transaction_hash)) {
+        evm_obstacle(publisher, EVM_ENDPOINT,
+                     "its receipt is of another transaction; try another endpoint");
+        return;
+    }
     bool mined = publisher->current.state == PUBLICATION_MINED;
     char hash[EVM_HASH_TEXT_MAX], block[EVM_HASH_TEXT_MAX];
     evm_hash_text(hash, &publisher->transaction_hash);
     evm_hash_text(block, &publisher->receipt.block);
-    if (!found && mined)
+    if (!found && mined) {
+        publisher->sent_at = mono_add(publisher->now, -RESEND_MS); /* pools forget it */
         evm_commit(publisher, PUBLICATION_SENT,
                    "its block left the chain; transaction %s", hash);
-    else if (!found)
+    } else if (!found)
         evm_ask(publisher, STEP_NONCE_USED);
     else if (!publisher->receipt.succeeded)
-        refuse(publisher,
-               "the transaction was mined but reverted; another one came before it");
+        mined_revert(publisher);
     else if (!mined)
         evm_commit(publisher, PUBLICATION_MINED, "transaction %s in block %llu", hash,
                    (unsigned long long)publisher->receipt.block_number);
@@ -424,12 +479,28 @@ static void take_final_block(struct evm_publisher *publisher,
     if (!rpc_result_block(reply, &block, &error))
         evm_obstacle(publisher, EVM_ENDPOINT, "%s", error.text);
     else if (block.number < publisher->receipt.block_number)
-        evm_rest_well(publisher, POLL_MS);
+        evm_rest_well(publisher, EVM_POLL_MS);
     else
         evm_ask(publisher, STEP_FINAL_STATE);
 }
 
 /* The truth is the contract's state at a final block. */
+static void judge_final_state(struct evm_publisher *publisher,
+                              const struct reserve_feed_state *state)
+{
+    bool mined = publisher->current.state == PUBLICATION_MINED;
+    uint64_t position = publisher->current.position;
+    if (is_ours(publisher, state) || (mined && state->round > position))
+        evm_commit(publisher, PUBLICATION_FINAL, "%s", publisher->current.detail);
+    else if (mined)
+        evm_rest_well(publisher, EVM_POLL_MS);
+    else if (state->round >= position)
+        evm_commit(publisher, PUBLICATION_SUPERSEDED, "another report became round %llu",
+                   (unsigned long long)position);
+    else
+        refuse(publisher, "the key sent another transaction with the same nonce");
+}
+
 static void take_final_state(struct evm_publisher *publisher,
                              const struct rpc_reply *reply)
 {
@@ -439,12 +510,12 @@ static void take_final_state(struct evm_publisher *publisher,
     writer_init(&data);
     if (!rpc_result_data(reply, &data, &error))
         evm_obstacle(publisher, EVM_ENDPOINT, "%s", error.text);
+    else if (!data.len)
+        evm_rest_well(publisher, EVM_POLL_MS); /* the contract itself isn't final yet */
     else if (!reserve_feed_read_state(&state, (struct bytes){data.data, data.len}))
         evm_obstacle(publisher, EVM_WRONG_CONTRACT, "its state isn't a ReserveFeed's");
-    else if (is_ours(publisher, &state) || state.round > publisher->current.position)
-        evm_commit(publisher, PUBLICATION_FINAL, "%s", publisher->current.detail);
     else
-        evm_rest_well(publisher, POLL_MS);
+        judge_final_state(publisher, &state);
     writer_release(&data);
 }
 
@@ -462,20 +533,22 @@ static void take_number(struct evm_publisher *publisher, const struct rpc_reply 
 void evm_send_take(struct evm_publisher *publisher, const struct rpc_reply *reply)
 {
     enum evm_step step = publisher->step;
-    if (step == STEP_NONCE_LATEST)
+    if (publisher->nonce_stale && publisher->current.state == PUBLICATION_QUORUM)
+        evm_rest_well(publisher, EVM_POLL_MS); /* another publisher has begun to send */
+    else if (step == STEP_NONCE_LATEST)
         take_number(publisher, reply, take_nonce_latest);
     else if (step == STEP_NONCE_PENDING)
         take_number(publisher, reply, take_nonce_pending);
     else if (step == STEP_FEES)
         take_fees(publisher, reply);
     else if (step == STEP_SIMULATE)
-        evm_ask(publisher, STEP_GAS);
+        take_simulated(publisher, reply);
     else if (step == STEP_GAS)
         take_number(publisher, reply, take_gas);
     else if (step == STEP_BALANCE)
         take_balance(publisher, reply);
     else if (step == STEP_SEND)
-        sent(publisher);
+        take_sent(publisher, reply);
     else if (step == STEP_RECEIPT)
         take_receipt(publisher, reply);
     else if (step == STEP_NONCE_USED)
@@ -506,7 +579,7 @@ static void send_refused(struct evm_publisher *publisher, const struct rpc_fault
         sent(publisher);
         break;
     case RPC_SEND_NONCE_TOO_LOW:
-        evm_ask(publisher, STEP_RECEIPT); /* it may be mined already */
+        sent(publisher); /* it, or another with its nonce, is mined already */
         break;
     case RPC_SEND_NO_FUNDS:
         evm_obstacle(publisher, EVM_NO_FUNDS, "the endpoint says: %s; fund the key",

@@ -379,7 +379,10 @@ void evm_go_on(struct evm_publisher *publisher)
     } else if (publisher->new_sample) {
         struct evm_effect *effect = evm_effect_add(publisher, EVM_EVALUATE);
         effect->published = publisher->status.published;
+        publisher->new_sample = false; /* one that comes from here on may be missed */
         evm_await(publisher, STEP_EVALUATE);
+    } else if (publisher->status.condition == EVM_REVERTED) {
+        evm_rest(publisher, EVM_IDLE_MS); /* it stands until there is another report */
     } else {
         evm_rest_well(publisher, EVM_IDLE_MS);
     }

@@ -258,17 +258,18 @@ static void print_help(const struct command *command)
 
 /* ---- running ---- */
 
-static enum exit_status run_with_config(struct invocation *invocation)
+static enum exit_status run_with_config(const struct invocation *given)
 {
+    struct invocation invocation = *given;
     struct config config;
     struct faults faults = {0};
     enum exit_status status = EXIT_USAGE;
-    if (config_load(&config, &faults, invocation->conf, invocation->options,
-                    invocation->option_count)) {
-        invocation->config = &config;
+    if (config_load(&config, &faults, invocation.conf, invocation.options,
+                    invocation.option_count)) {
+        invocation.config = &config;
         if (config.log != NULL && !log_configure(config.log))
             complain("log=%s: can't be applied", config.log);
-        status = invocation->command->run(invocation);
+        status = invocation.command->run(&invocation);
     } else {
         faults_print(&faults);
     }

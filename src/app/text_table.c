@@ -72,6 +72,7 @@ void text_table_print(const struct text_table *table, FILE *out)
 {
     size_t widths[TABLE_COLUMNS_MAX] = {0};
     const size_t columns = table->column_count;
+    assert(columns > 0);
     for (size_t i = 0; i < columns; i++)
         widths[i] = width_of(table->columns[i].heading);
     for (size_t i = 0; i < table->cell_count; i++) {

@@ -1,6 +1,7 @@
 """contrib/quickstart, as a newcomer runs it: what it tells, and that nothing of it stays."""
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -12,20 +13,32 @@ import pytest
 from conftest import ROOT
 from waiting import wait_until
 
-LIMIT = 60
+LIMIT = 90
 # Ends of lines by which the play's progress is seen.
 CHAIN_IS_READY = 'the tip is block 116'
+CONTRACT_IS_THERE = 'a dapp reads it'
 STAYS = 'Everything keeps running until Ctrl-C:'
 
 
+PUBLISHED = re.compile(r'^  published round (\d): ([\d.]+) BTC at height (\d+), because: (\S+)$', re.M)
+# What the contract itself answers: roundId, answer, startedAt, updatedAt, answeredInRound.
+ANSWERED = re.compile(r'^ +(\d+)  (\d+)  (\d+)  (\d+)  (\d+)$', re.M)
+STORY = [('1', '100.00000000', 'first'), ('2', '110.00000000', 'deviation-up'),
+         ('3', '85.00000000', 'deviation-down'), ('4', '109.99999000', 'orphaned')]
+TO_FILE = ('--file',)
+TO_EVM = ()
+BOTH = pytest.mark.parametrize('way', [TO_FILE, TO_EVM], ids=['file', 'evm'], indirect=True)
+
+
 def processes_in(folder):
-    """Processes whose command line names the folder."""
+    """Processes whose command line names the folder, or that work in it."""
     found = []
     for pid in filter(str.isdigit, os.listdir('/proc')):
         try:
             with open(f'/proc/{pid}/cmdline', 'rb') as file:
-                if os.fsencode(folder) in file.read():
-                    found.append(pid)
+                command = file.read()
+            if os.fsencode(folder) in command or os.readlink(f'/proc/{pid}/cwd').startswith(folder):
+                found.append(pid)
         except OSError:
             continue
     return found
@@ -34,13 +47,15 @@ def processes_in(folder):
 class Play:
     """One run of contrib/quickstart, with a home and a folder for temporary files of its own."""
 
-    def __init__(self, tmp_path, temporary, bitcoind, reservewatch, *arguments):
+    def __init__(self, tmp_path, temporary, bitcoind, reservewatch, *arguments, **environment):
         self.home = tmp_path / 'home'
         self.temporary = temporary
         self.log = tmp_path / 'out'
         self.home.mkdir()
-        environment = {**os.environ, 'HOME': str(self.home), 'TMPDIR': temporary,
-                       'BITCOIND': bitcoind, 'RESERVEWATCH': reservewatch}
+        # The EVM tools are found where they were put once for all.
+        cache = os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache')
+        environment = {**os.environ, 'HOME': str(self.home), 'TMPDIR': temporary, 'XDG_CACHE_HOME': cache,
+                       'BITCOIND': bitcoind, 'RESERVEWATCH': reservewatch, **environment}
         with open(self.log, 'wb') as output:
             self.process = subprocess.Popen([os.path.join(ROOT, 'contrib', 'quickstart'), *arguments],
                                             stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
@@ -63,13 +78,30 @@ class Play:
         return status
 
 
+@pytest.fixture(scope='session')
+def evm_tools():
+    """The EVM tools are there, and the contract is compiled."""
+    for command in (['contrib/evm-tools'], ['contrib/contracts-test', '--build']):
+        done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            pytest.skip(f'no EVM tools: {(done.stdout + done.stderr).strip()}')
+
+
+@pytest.fixture
+def way(request):
+    """How the quickstart is told where to publish."""
+    if request.param == TO_EVM:
+        request.getfixturevalue('evm_tools')
+    return request.param
+
+
 @pytest.fixture
 def play(tmp_path, bitcoind, reservewatch):
     runs = []
     # Shorter than tmp_path: a socket's path has to fit.
     with tempfile.TemporaryDirectory() as temporary:
-        def start(*arguments):
-            runs.append(Play(tmp_path, temporary, bitcoind, reservewatch, *arguments))
+        def start(*arguments, **environment):
+            runs.append(Play(tmp_path, temporary, bitcoind, reservewatch, *arguments, **environment))
             return runs[-1]
         yield start
         for run in runs:
@@ -78,57 +110,86 @@ def play(tmp_path, bitcoind, reservewatch):
                 run.process.wait(LIMIT)
 
 
-def test_it_plays_the_whole_job_and_ends(play):
+def told(output):
+    """The publications that a play tells of, and how high they were."""
+    rounds = PUBLISHED.findall(output)
+    return [(number, amount, reason) for number, amount, _, reason in rounds], [int(h) for _, _, h, _ in rounds]
+
+
+@BOTH
+def test_it_plays_the_whole_job_and_ends(play, way):
     begun = time.monotonic()
-    run = play('--exit')
+    run = play('--exit', *way)
     assert run.end() == 0, run.output()
     assert time.monotonic() - begun < LIMIT
     lines = run.output().rstrip('\n').split('\n')
-    assert 'the file publisher' in lines[0] and 'the file publisher' in lines[-1]
+    phrase = 'the EVM publisher' if way == TO_EVM else 'the file publisher'
+    assert phrase in lines[0] and phrase in lines[-1]
     assert '\033' not in run.output()
-    rounds = re.findall(r'^  published round (\d): ([\d.]+) BTC at height (\d+), because: (\S+)$', run.output(), re.M)
-    assert [(number, amount, reason) for number, amount, _, reason in rounds] == [
-        ('1', '100.00000000', 'first'), ('2', '110.00000000', 'deviation-up'),
-        ('3', '85.00000000', 'deviation-down'), ('4', '109.99999000', 'orphaned')]
-    heights = [int(height) for _, _, height, _ in rounds]
+    rounds, heights = told(run.output())
+    assert rounds == STORY
     assert heights == sorted(set(heights))
     assert '  watcher   refused: fork: ' in run.output()
     assert lines[-3] == '  watcher   no fault'
 
 
-def test_ctrl_c_in_the_middle_leaves_nothing(play):
-    run = play()
-    run.wait_line(CHAIN_IS_READY)
+def test_the_contract_answers_what_was_published(play, evm_tools):  # pylint: disable=unused-argument
+    run = play('--exit')
+    assert run.end() == 0, run.output()
+    answers = ANSWERED.findall(run.output())
+    assert [(number, answer) for number, answer, *_ in answers] == [
+        (number, str(int(amount.replace('.', '')))) for number, amount, _ in STORY]
+    for number, _, observed, updated, answered_in in answers:
+        assert answered_in == number
+        assert int(observed) < int(updated) <= time.time() + 1
+    times = [int(updated) for *_, updated, _ in answers]
+    assert times == sorted(set(times))
+
+
+def test_without_evm_tools_it_publishes_to_a_file_and_says_so(play, tmp_path):
+    programs, cache = tmp_path / 'bin', tmp_path / 'cache'
+    programs.mkdir()
+    # An npm that gets nothing, as on a machine without a registry.
+    for name in ('npm', 'node'):
+        (programs / name).write_text('#!/bin/sh\nexit 1\n')
+        (programs / name).chmod(0o755)
+    run = play('--exit', PATH=f'{programs}:{os.environ["PATH"]}', XDG_CACHE_HOME=str(cache))
+    assert run.end() == 0, run.output()
+    lines = [line for line in run.output().rstrip('\n').split('\n') if not line.startswith('quickstart: looking')]
+    phrase = 'the file publisher, without EVM tools'
+    assert phrase in lines[0] and phrase in lines[-1]
+    assert 'npm could not install the tools' in lines[1]
+    assert told(run.output())[0] == STORY
+
+
+@BOTH
+def test_ctrl_c_in_the_middle_leaves_nothing(play, way):
+    run = play(*way)
+    run.wait_line(CHAIN_IS_READY if way == TO_FILE else CONTRACT_IS_THERE)
     run.process.send_signal(signal.SIGINT)
     assert run.end() == 128 + signal.SIGINT
     assert 'ended by SIGINT' in run.output()
 
 
-def test_it_stays_to_be_looked_at_until_ctrl_c(play):
-    run = play()
+@BOTH
+def test_it_stays_to_be_looked_at_until_ctrl_c(play, way):
+    run = play(*way)
     run.wait_line(STAYS)
-    wait_until(lambda: '/readyz' in run.output().split(STAYS)[1], 'the address of /readyz')
-    assert len(processes_in(run.temporary)) == 2, 'a node and a watcher'
+    wait_until(lambda: 'sendtoaddress' in run.output().split(STAYS)[1], 'the last of what to try')
+    assert len(processes_in(run.temporary)) == (3 if way == TO_EVM else 2), 'node, watcher, EVM node'
+    commands = re.findall(r'^  (/\S*(?:reservewatch --conf|cast) .*)$', run.output().split(STAYS)[1], re.M)
+    assert len(commands) == (8 if way == TO_EVM else 6)
+    for command in commands:
+        # What `status` shows is up to a second old: the gates may not hold in it yet.
+        wait_until(lambda: subprocess.run(shlex.split(command), stdin=subprocess.DEVNULL, capture_output=True,
+                                          timeout=LIMIT, check=False).returncode == 0, command)
     run.process.send_signal(signal.SIGINT)
     assert run.end() == 0, run.output()
 
 
-def test_what_it_suggests_works(play):
-    run = play()
-    run.wait_line(STAYS)
-    wait_until(lambda: ' audit\n' in run.output().split(STAYS)[1], 'the commands')
-    commands = re.findall(r'^  (\S*reservewatch --conf .*)$', run.output().split(STAYS)[1], re.M)
-    assert len(commands) == 5
-    for command in commands:
-        # What `status` shows is up to a second old: the gates may not hold in it yet.
-        wait_until(lambda: subprocess.run(command.split(), stdin=subprocess.DEVNULL, capture_output=True,
-                                          timeout=LIMIT, check=False).returncode == 0, command)
-    run.process.send_signal(signal.SIGTERM)
-    assert run.end() == 0, run.output()
-
-
-def test_a_wrong_word_is_refused(play):
-    run = play('--stay')
+@pytest.mark.parametrize('words', [['--stay'], ['--exit', '--exit']])
+def test_a_wrong_word_is_refused(play, words):
+    run = play(*words)
     assert run.end() == 2
     assert 'usage:' in run.output()
 

@@ -24,8 +24,10 @@ static int folder_make(void **state)
 {
     struct folder *folder = calloc(1, sizeof(*folder));
     strcpy(folder->path, "/tmp/test_lists.XXXXXX");
-    if (mkdtemp(folder->path) == NULL)
+    if (mkdtemp(folder->path) == NULL) {
+        free(folder);
         return -1;
+    }
     snprintf(folder->conf, sizeof(folder->conf), "%s/x.conf", folder->path);
     snprintf(folder->a, sizeof(folder->a), "%s/a.csv", folder->path);
     snprintf(folder->b, sizeof(folder->b), "%s/b.csv", folder->path);

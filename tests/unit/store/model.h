@@ -295,9 +295,12 @@ static struct block *as_block(const struct model *model, uint32_t height)
                                     .in_count = t == 0 ? 1 : tx->in_count,
                                     .first_out = block->out_count,
                                     .out_count = tx->out_count};
-        for (uint32_t i = 0; i < block->txs[t].in_count; i++)
-            block->ins[block->in_count++].previous =
-                t == 0 ? (struct outpoint){.vout = UINT32_MAX} : tx->ins[i];
+        for (uint32_t i = 0; i < block->txs[t].in_count; i++) {
+            struct outpoint previous = {.vout = UINT32_MAX};
+            if (t > 0)
+                previous = tx->ins[i];
+            block->ins[block->in_count++].previous = previous;
+        }
         for (uint32_t i = 0; i < tx->out_count; i++)
             block->outs[block->out_count++] = (struct tx_out){
                 {tx->amounts[i]}, {model->scripts[tx->scripts[i]], SCRIPT_LEN}};

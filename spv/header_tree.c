@@ -28,7 +28,6 @@ static struct entry *subtree_next(const struct entry *top, struct entry *at, boo
         if (at->next_sibling != NULL) {
             return at->next_sibling;
         }
-        assert(at->node.parent != NULL); /* top lies above */
         at = entry_of(at->node.parent);
     }
     return NULL;
@@ -36,6 +35,7 @@ static struct entry *subtree_next(const struct entry *top, struct entry *at, boo
 
 static void best_set(struct header_tree *tree, struct header_node *best)
 {
+    assert(best != NULL); /* the root at least */
     uint32_t base = tree->root->node.height;
     size_t len = (size_t)(best->height - base) + 1;
     tree->chain = mem_grow(tree->chain, &tree->chain_capacity, len, sizeof(*tree->chain));

@@ -195,6 +195,27 @@ static void take_evaluated(struct evm_publisher *publisher, const struct evm_inp
     evm_evaluated(publisher, input);
 }
 
+/* What a web server says is in its status, not in the page that comes with it. */
+static void take_broken(struct evm_publisher *publisher, int status, const char *fault)
+{
+    if (status == 429)
+        evm_obstacle(publisher, EVM_ENDPOINT,
+                     "HTTP status 429: it is asked too often; if that stays so, try "
+                     "another endpoint");
+    else if (status >= 500)
+        evm_obstacle(publisher, EVM_ENDPOINT,
+                     "HTTP status %d: it is out of order; if that stays so, try another "
+                     "endpoint",
+                     status);
+    else if (status >= 400)
+        evm_obstacle(publisher, EVM_ENDPOINT,
+                     "HTTP status %d: it refuses us; see that rpc= is right, and the "
+                     "access key in it",
+                     status);
+    else
+        evm_obstacle(publisher, EVM_ENDPOINT, "%s", fault);
+}
+
 static void take_reply(struct evm_publisher *publisher, const struct evm_input *input)
 {
     if (input->reply.fault) {
@@ -211,8 +232,7 @@ static void take_reply(struct evm_publisher *publisher, const struct evm_input *
             evm_send_fault(publisher, &reply.fault);
             break;
         case RPC_BROKEN:
-            evm_obstacle(publisher, EVM_ENDPOINT, "HTTP status %d: %s",
-                         input->reply.status, error.text);
+            take_broken(publisher, input->reply.status, error.text);
             break;
         }
         rpc_reply_release(&reply);
@@ -230,8 +250,10 @@ static void take_reply(struct evm_publisher *publisher, const struct evm_input *
 struct mono_time evm_publisher_deadline(const struct evm_publisher *publisher)
 {
     /* A new sample doesn't wait, but for what obstructs or is under way. */
+    enum evm_condition condition = publisher->status.condition;
+    bool clear = condition == EVM_WORKING || condition == EVM_REVERTED;
     if (publisher->step == STEP_REST && publisher->new_sample &&
-        !publisher->has_current && publisher->status.condition == EVM_WORKING)
+        !publisher->has_current && clear)
         return publisher->not_before;
     return publisher->deadline;
 }

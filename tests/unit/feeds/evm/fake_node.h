@@ -182,9 +182,13 @@ static inline json_t *fake_get_block(struct fake_node *node, const json_t *param
 
 static inline json_t *fake_get_nonce(struct fake_node *node, const json_t *params)
 {
-    const char *tag = json_string_value(json_array_get(params, 1));
-    uint64_t nonce = fake_head(node->chain)->nonce;
-    if (strcmp(tag, "pending") == 0) {
+    const json_t *tag = json_array_get(params, 1);
+    uint64_t number;
+    const struct fake_chain_block *block = fake_find(node->chain, tag, &number);
+    if (block == NULL)
+        return fake_error(-32000, "header not found", NULL);
+    uint64_t nonce = block->nonce;
+    if (strcmp(json_string_value(tag), "pending") == 0) {
         nonce += node->foreign_pending;
         for (size_t i = 0; i < node->chain->transaction_count; i++) {
             const struct fake_transaction *waits = &node->chain->transactions[i];

@@ -137,17 +137,6 @@ json_t *json_coin(const struct coin_view *view, const struct network *network)
     return object;
 }
 
-json_t *json_coins(const char *feed, uint32_t height, const struct block_hash *block,
-                   json_t *coins)
-{
-    json_t *object = json_object();
-    json_object_set_new(object, "feed", json_string(feed));
-    json_object_set_new(object, "height", json_integer(height));
-    json_object_set_new(object, "block_hash", json_block_hash(block));
-    json_object_set_new(object, "coins", coins);
-    return object;
-}
-
 /* ---- publications ---- */
 
 json_t *json_publication(const struct publication *publication)

@@ -26,9 +26,6 @@ json_t *json_gates(const struct gate_report *gates);
 
 /* An element of `coins --json`; `address` is null when the script has none. */
 json_t *json_coin(const struct coin_view *coin, const struct network *network);
-/* {"feed", "height", "block_hash", "coins"}; takes over `coins`. */
-json_t *json_coins(const char *feed, uint32_t height, const struct block_hash *block,
-                   json_t *coins);
 
 /* An element of `publications --json`: {"round", "state", "reason", "satoshi", "height",
  * "block_hash", "observed_at", "set_hash", "coins", "created_at", "changed_at",

@@ -27,11 +27,6 @@ static int digit_value(char c)
     return u < 128 ? digit_values[u] : -1;
 }
 
-bool bech32_is_digit(char c)
-{
-    return digit_value(c) >= 0;
-}
-
 static bool is_lower(char c)
 {
     return c >= 'a' && c <= 'z';

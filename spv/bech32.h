@@ -51,9 +51,6 @@ NODISCARD bool bech32_encode(char out[static BECH32_TEXT_MAX], const struct bech
 NODISCARD bool bech32_locate_error(size_t *at, const char *text, size_t len,
                                    enum bech32_variant variant);
 
-/* Whether the character stands for a value, in either case. */
-bool bech32_is_digit(char c);
-
 enum bech32_padding {
     BECH32_PADDING_OK,
     BECH32_PADDING_TOO_LONG, /* five bits or more: a whole value too many */

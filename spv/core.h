@@ -198,7 +198,7 @@ struct spv_effect {
             uint64_t epoch;
             uint32_t cohort;
             uint32_t base;
-            struct chain_row *rows; /* owned; without filter headers */
+            struct chain_row *rows; /* owned; the ledger takes header and hash */
             struct block **blocks;  /* owned, with what they point to */
             size_t count;
             bool reorganise;

@@ -12,12 +12,6 @@ bool block_hash_equal(const struct block_hash *a, const struct block_hash *b)
     return memcmp(a->b, b->b, sizeof(a->b)) == 0;
 }
 
-bool block_hash_is_zero(const struct block_hash *hash)
-{
-    static const struct block_hash zero;
-    return block_hash_equal(hash, &zero);
-}
-
 bool filter_header_equal(const struct filter_header *a, const struct filter_header *b)
 {
     return memcmp(a->b, b->b, sizeof(a->b)) == 0;

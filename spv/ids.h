@@ -32,7 +32,6 @@ struct outpoint {
 #define OUTPOINT_TEXT_MAX 76 /* txid:vout */
 
 bool block_hash_equal(const struct block_hash *a, const struct block_hash *b);
-bool block_hash_is_zero(const struct block_hash *hash);
 bool filter_header_equal(const struct filter_header *a, const struct filter_header *b);
 bool outpoint_equal(const struct outpoint *a, const struct outpoint *b);
 

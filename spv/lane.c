@@ -183,6 +183,8 @@ static void lane_fill(struct spv *spv, struct lane *lane)
     bool wants_base = lane->base < lane->filters_until && !lane->has_base_filter_header;
     if (limit <= lane->filled && !wants_base)
         return;
+    if (wants_base && lane->base >= spv->fh_count)
+        return; /* nobody knows it yet: the store needn't be asked over and over */
     uint32_t from =
         wants_base && lane->filled == lane->base ? lane->base : lane->filled + 1;
     if (from < root) {
@@ -262,7 +264,6 @@ static void lane_apply(struct spv *spv, struct lane *lane)
     for (uint32_t i = 0; i < count; i++) {
         struct slot *slot = lane_slot(lane, lane->base + 1 + i);
         effect->apply.rows[i] = slot->row;
-        effect->apply.rows[i].has_filter_header = false; /* those go on their own */
         effect->apply.blocks[i] = slot->block;
         lane->held -= slot->block != NULL;
         slot->block = NULL;
@@ -294,7 +295,7 @@ void lane_condemn(struct spv *spv, const struct block_hash *hash, uint32_t heigh
     spv_note(spv, LOG_CHAIN, LOG_ERROR, NULL, "block %s at height %u is invalid: %s",
              text, height, reason);
     struct header_node *node = header_tree_find(spv->tree, hash);
-    if (node)
+    if (node && node != header_tree_root(spv->tree))
         header_tree_invalidate(spv->tree, node);
     else
         filter_sync_dispute(spv,

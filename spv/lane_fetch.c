@@ -34,6 +34,13 @@ static bool within_budget(const struct spv *spv, const struct lane *lane, uint32
     return height == lane->base + 1 || outstanding(spv) < RECEIVE_BUDGET;
 }
 
+/* Part of what was asked for may be applied by now: its slots are those of heights a
+ * whole window above. */
+static bool lane_holds(const struct lane *lane, uint32_t height)
+{
+    return height > lane->base && height <= lane->filled;
+}
+
 /* ---- filters ---- */
 
 static uint32_t filter_range(const struct spv *spv)
@@ -105,7 +112,7 @@ static struct request *find_filter_request(struct spv *spv, const struct peer *p
             /* Nodes send them in order, so the first look mostly finds it. */
             uint32_t at = request->from + (request->next - request->from + step) % span;
             const struct slot *slot = lane_slot(lane, at);
-            if (slot->state == SLOT_FILTER_ASKED &&
+            if (lane_holds(lane, at) && slot->state == SLOT_FILTER_ASKED &&
                 block_hash_equal(&slot->row.hash, hash)) {
                 *height = at;
                 return request;
@@ -157,7 +164,7 @@ void lane_matched(struct spv *spv, struct lane *lane, uint32_t height,
                   const struct spv_input *input)
 {
     struct slot *slot = lane_slot(lane, height);
-    if (height <= lane->base || height > lane->filled || slot->state != SLOT_MATCHING) {
+    if (!lane_holds(lane, height) || slot->state != SLOT_MATCHING) {
         free(input->matched.filter);
         return;
     }
@@ -256,7 +263,7 @@ void lane_checked(struct spv *spv, struct lane *lane, uint32_t height,
                   const struct spv_input *input)
 {
     struct slot *slot = lane_slot(lane, height);
-    if (height <= lane->base || height > lane->filled || slot->state != SLOT_CHECKING) {
+    if (!lane_holds(lane, height) || slot->state != SLOT_CHECKING) {
         block_free(input->checked.block);
         return;
     }
@@ -297,6 +304,8 @@ void lane_returned(struct spv *spv, const struct request *request)
     struct lane *lane = &spv->lanes[request->lane];
     for (uint32_t height = request->from; height <= request->to; height++) {
         struct slot *slot = lane_slot(lane, height);
+        if (!lane_holds(lane, height))
+            continue;
         if (request->kind == REQUEST_FILTERS && slot->state == SLOT_FILTER_ASKED) {
             slot->peer = request->peer; /* another is asked first */
             slot_set(lane, slot, SLOT_WANTS_FILTER);

@@ -103,7 +103,7 @@ struct ledger_batch {
                        now: STORE_STALE */
     uint32_t cohort;
     uint32_t base;
-    const struct chain_row *rows; /* headers and, where known, filter headers */
+    const struct chain_row *rows; /* headers and hashes; filter headers go on their own */
     struct block *const
         *blocks; /* one a row; NULL: its filter says nothing of ours is in it */
     size_t count;

@@ -234,21 +234,6 @@ static enum store_result check_stored(struct store_txn *txn, const struct stage 
     return STORE_OK;
 }
 
-static enum store_result add_filter_rows(struct store_txn *txn, const struct stage *stage,
-                                         struct error *error)
-{
-    struct chain_extent extent;
-    enum store_result result = chain_extent(txn, &extent, error);
-    for (size_t i = 0; i < stage->count && result == STORE_OK; i++) {
-        const struct chain_row *row = &stage->rows[i];
-        if (stage->base + 1 + i != extent.filter_header_count || !row->has_filter_header)
-            continue;
-        result = chain_rows_add_filter_headers(txn, extent.filter_header_count++,
-                                               &row->filter_header, 1, error);
-    }
-    return result;
-}
-
 static enum store_result put_rows(struct store_txn *txn, const struct stage *stage,
                                   struct error *error)
 {
@@ -266,7 +251,7 @@ static enum store_result put_rows(struct store_txn *txn, const struct stage *sta
     result = check_stored(txn, stage, stored, error);
     if (result == STORE_OK && (stage->reorganise || stored < stage->count))
         result = replace_rows(txn, stage, stored, error);
-    return result == STORE_OK ? add_filter_rows(txn, stage, error) : result;
+    return result;
 }
 
 /* ---- the transaction ---- */

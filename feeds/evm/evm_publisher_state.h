@@ -1,5 +1,5 @@
-/* The publisher's own state, shared by evm_publisher.c (its life), evm_steps.c (the way
- * of a cycle) and evm_send.c (a transaction's way), and by nobody else. */
+/* The publisher's own state, shared by evm_publisher.c (its life), X, and by nobody else.
+ */
 #ifndef FEEDS_EVM_EVM_PUBLISHER_STATE_H
 #define FEEDS_EVM_EVM_PUBLISHER_STATE_H
 
@@ -115,5 +115,12 @@ void evm_send_ask(struct evm_publisher *publisher, enum evm_step step,
 void evm_send_take(struct evm_publisher *publisher, const struct rpc_reply *reply);
 /* The node's own error as an answer to a step of sending. */
 void evm_send_fault(struct evm_publisher *publisher, const struct rpc_fault *fault);
+/* Give `current` up. */
+void evm_refuse(struct evm_publisher *publisher, const char *reason);
+void evm_take_number(struct evm_publisher *publisher, const struct rpc_reply *reply,
+                     void (*take)(struct evm_publisher *publisher, uint64_t number));
+
+/* evm_confirm.c */
+void evm_confirm_take(struct evm_publisher *publisher, const struct rpc_reply *reply);
 
 #endif

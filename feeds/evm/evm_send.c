@@ -1,4 +1,4 @@
-/* A publication's way onto the chain: signature, transaction, receipt, finality. */
+/* A publication's way onto the chain: signature, transaction, sending. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,8 +7,6 @@
 #include "feeds/evm/eip712.h"
 #include "feeds/evm/evm_publisher_state.h"
 
-/* A transaction that isn't mined is sent again after this; the same bytes. */
-#define RESEND_MS 30000
 #define FEE_BLOCKS 8
 #define FEE_PERCENTILE 50
 /* What a transaction takes at least, and at most (EIP-7825). */
@@ -39,7 +37,7 @@ static bool read_raw(struct evm_publisher *publisher)
     return true;
 }
 
-static void refuse(struct evm_publisher *publisher, const char *reason)
+void evm_refuse(struct evm_publisher *publisher, const char *reason)
 {
     evm_commit(publisher, PUBLICATION_REFUSED, "%.*s", PUBLICATION_TEXT_MAX - 1, reason);
 }
@@ -69,7 +67,7 @@ static void sign(struct evm_publisher *publisher)
                        publisher->state.config_id);
     eip712_digest(&digest, &publisher->separator, &struct_hash);
     if (!evm_signer_sign(publisher->settings.signer, &signature, &digest, &error)) {
-        refuse(publisher, error.text);
+        evm_refuse(publisher, error.text);
         return;
     }
     free(publisher->current.payload);
@@ -228,6 +226,17 @@ void evm_send_ask(struct evm_publisher *publisher, enum evm_step step,
 
 /* ---- the transaction ---- */
 
+void evm_take_number(struct evm_publisher *publisher, const struct rpc_reply *reply,
+                     void (*take)(struct evm_publisher *publisher, uint64_t number))
+{
+    uint64_t number;
+    struct error error;
+    if (rpc_result_u64(reply, &number, &error))
+        take(publisher, number);
+    else
+        evm_obstacle(publisher, EVM_ENDPOINT, "%s", error.text);
+}
+
 static void take_nonce_latest(struct evm_publisher *publisher, uint64_t nonce)
 {
     publisher->nonce = nonce;
@@ -329,7 +338,7 @@ static void persist(struct evm_publisher *publisher,
     struct error error;
     evm_transaction_signing_hash(&digest, transaction);
     if (!evm_signer_sign(publisher->settings.signer, &signature, &digest, &error)) {
-        refuse(publisher, error.text);
+        evm_refuse(publisher, error.text);
         return;
     }
     struct writer raw;
@@ -398,165 +407,27 @@ static void take_sent(struct evm_publisher *publisher, const struct rpc_reply *r
         sent(publisher);
 }
 
-/* Whether the contract's newest round is this report. */
-static bool is_ours(const struct evm_publisher *publisher,
-                    const struct reserve_feed_state *state)
-{
-    const struct statement *report = &publisher->current.report;
-    return state->round == publisher->current.position &&
-           state->height == report->height && state->balance.sat == report->amount.sat &&
-           state->observed_at.s == report->time.s;
-}
-
-/* No receipt, and this is the key's nonce at a final block. Either the transaction still
- * waits, or it was replaced for ever: what stands in the contract tells by what. */
-static void take_nonce_used(struct evm_publisher *publisher, uint64_t nonce)
-{
-    if (nonce > publisher->nonce)
-        evm_ask(publisher, STEP_FINAL_STATE);
-    else if (mono_since(publisher->now, publisher->sent_at) >= RESEND_MS)
-        evm_ask(publisher, STEP_SEND);
-    else
-        evm_rest_well(publisher, EVM_POLL_MS);
-}
-
-/* Mined, but the contract refused it. The report stands there nevertheless if somebody
- * sent our signature before us. */
-static void mined_revert(struct evm_publisher *publisher)
-{
-    static const char reason[] = "the transaction was mined but reverted";
-    if (publisher->head.number < publisher->receipt.block_number) {
-        evm_rest_well(publisher, EVM_POLL_MS); /* the state is of before */
-    } else if (!is_ours(publisher, &publisher->state)) {
-        evm_condition_set(publisher, EVM_REVERTED, reason);
-        refuse(publisher, reason);
-    } else if (publisher->current.state == PUBLICATION_MINED) {
-        evm_ask(publisher, STEP_FINAL_BLOCK);
-    } else {
-        evm_commit(publisher, PUBLICATION_MINED,
-                   "another's transaction brought the report; ours reverted");
-    }
-}
-
-static void take_receipt(struct evm_publisher *publisher, const struct rpc_reply *reply)
-{
-    bool found;
-    struct error error;
-    if (!rpc_result_receipt(reply, &publisher->receipt, &found, &error)) {
-        evm_obstacle(publisher, EVM_ENDPOINT, "%s", error.text);
-        return;
-    }
-    if (found &&
-        !evm_hash_equal(&publisher->receipt.transaction, &publisher->transaction_hash)) {
-        evm_obstacle(publisher, EVM_ENDPOINT,
-                     "its receipt is of another transaction; try another endpoint");
-        return;
-    }
-    bool mined = publisher->current.state == PUBLICATION_MINED;
-    char hash[EVM_HASH_TEXT_MAX], block[EVM_HASH_TEXT_MAX];
-    evm_hash_text(hash, &publisher->transaction_hash);
-    evm_hash_text(block, &publisher->receipt.block);
-    if (!found && mined) {
-        publisher->sent_at = mono_add(publisher->now, -RESEND_MS); /* pools forget it */
-        evm_commit(publisher, PUBLICATION_SENT,
-                   "its block left the chain; transaction %s", hash);
-    } else if (!found)
-        evm_ask(publisher, STEP_NONCE_USED);
-    else if (!publisher->receipt.succeeded)
-        mined_revert(publisher);
-    else if (!mined)
-        evm_commit(publisher, PUBLICATION_MINED, "transaction %s in block %llu", hash,
-                   (unsigned long long)publisher->receipt.block_number);
-    else
-        evm_ask(publisher, STEP_FINAL_BLOCK);
-}
-
-static void take_final_block(struct evm_publisher *publisher,
-                             const struct rpc_reply *reply)
-{
-    struct rpc_block block;
-    struct error error;
-    if (!rpc_result_block(reply, &block, &error))
-        evm_obstacle(publisher, EVM_ENDPOINT, "%s", error.text);
-    else if (block.number < publisher->receipt.block_number)
-        evm_rest_well(publisher, EVM_POLL_MS);
-    else
-        evm_ask(publisher, STEP_FINAL_STATE);
-}
-
-/* The truth is the contract's state at a final block. */
-static void judge_final_state(struct evm_publisher *publisher,
-                              const struct reserve_feed_state *state)
-{
-    bool mined = publisher->current.state == PUBLICATION_MINED;
-    uint64_t position = publisher->current.position;
-    if (is_ours(publisher, state) || (mined && state->round > position))
-        evm_commit(publisher, PUBLICATION_FINAL, "%s", publisher->current.detail);
-    else if (mined)
-        evm_rest_well(publisher, EVM_POLL_MS);
-    else if (state->round >= position)
-        evm_commit(publisher, PUBLICATION_SUPERSEDED, "another report became round %llu",
-                   (unsigned long long)position);
-    else
-        refuse(publisher, "the key sent another transaction with the same nonce");
-}
-
-static void take_final_state(struct evm_publisher *publisher,
-                             const struct rpc_reply *reply)
-{
-    struct writer data;
-    struct error error;
-    struct reserve_feed_state state;
-    writer_init(&data);
-    if (!rpc_result_data(reply, &data, &error))
-        evm_obstacle(publisher, EVM_ENDPOINT, "%s", error.text);
-    else if (!data.len)
-        evm_rest_well(publisher, EVM_POLL_MS); /* the contract itself isn't final yet */
-    else if (!reserve_feed_read_state(&state, (struct bytes){data.data, data.len}))
-        evm_obstacle(publisher, EVM_WRONG_CONTRACT, "its state isn't a ReserveFeed's");
-    else
-        judge_final_state(publisher, &state);
-    writer_release(&data);
-}
-
-static void take_number(struct evm_publisher *publisher, const struct rpc_reply *reply,
-                        void (*take)(struct evm_publisher *publisher, uint64_t number))
-{
-    uint64_t number;
-    struct error error;
-    if (rpc_result_u64(reply, &number, &error))
-        take(publisher, number);
-    else
-        evm_obstacle(publisher, EVM_ENDPOINT, "%s", error.text);
-}
-
 void evm_send_take(struct evm_publisher *publisher, const struct rpc_reply *reply)
 {
     enum evm_step step = publisher->step;
     if (publisher->nonce_stale && publisher->current.state == PUBLICATION_QUORUM)
         evm_rest_well(publisher, EVM_POLL_MS); /* another publisher has begun to send */
     else if (step == STEP_NONCE_LATEST)
-        take_number(publisher, reply, take_nonce_latest);
+        evm_take_number(publisher, reply, take_nonce_latest);
     else if (step == STEP_NONCE_PENDING)
-        take_number(publisher, reply, take_nonce_pending);
+        evm_take_number(publisher, reply, take_nonce_pending);
     else if (step == STEP_FEES)
         take_fees(publisher, reply);
     else if (step == STEP_SIMULATE)
         take_simulated(publisher, reply);
     else if (step == STEP_GAS)
-        take_number(publisher, reply, take_gas);
+        evm_take_number(publisher, reply, take_gas);
     else if (step == STEP_BALANCE)
         take_balance(publisher, reply);
     else if (step == STEP_SEND)
         take_sent(publisher, reply);
-    else if (step == STEP_RECEIPT)
-        take_receipt(publisher, reply);
-    else if (step == STEP_NONCE_USED)
-        take_number(publisher, reply, take_nonce_used);
-    else if (step == STEP_FINAL_BLOCK)
-        take_final_block(publisher, reply);
-    else if (step == STEP_FINAL_STATE)
-        take_final_state(publisher, reply);
+    else
+        evm_confirm_take(publisher, reply);
 }
 
 /* ---- the node says no ---- */
@@ -569,7 +440,7 @@ static void reverted(struct evm_publisher *publisher, const struct rpc_fault *fa
     contract_error_decode(&revert, (struct bytes){fault->revert, fault->revert_len});
     contract_error_explain(&reason, &revert);
     evm_condition_set(publisher, EVM_REVERTED, reason.text);
-    refuse(publisher, reason.text);
+    evm_refuse(publisher, reason.text);
 }
 
 static void send_refused(struct evm_publisher *publisher, const struct rpc_fault *fault)

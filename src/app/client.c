@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -249,17 +250,22 @@ static enum store_result apply_work(void *context, struct store *store,
 static void log_applied(const struct errand *errand)
 {
     const struct spv_effect *effect = &errand->effect;
+    uint32_t first = errand->base + 1;
     uint32_t last = effect->apply.base + (uint32_t)effect->apply.count;
+    char blocks[40];
+    if (first < last)
+        snprintf(blocks, sizeof(blocks), "blocks %u to %u", first, last);
+    else
+        snprintf(blocks, sizeof(blocks), "block %u", last);
     if (errand->rewound)
         log_line(LOG_SCAN, LOG_WARNING,
                  "reorganisation: %u blocks taken back to height %u", errand->rewound,
                  errand->base);
     if (errand->credits || errand->debits)
-        log_line(LOG_SCAN, LOG_INFO, "blocks %u to %u: %u credits, %u debits",
-                 errand->base + 1, last, errand->credits, errand->debits);
-    else
-        log_line(LOG_SCAN, LOG_DEBUG, "blocks %u to %u: nothing of ours",
-                 errand->base + 1, last);
+        log_line(LOG_SCAN, LOG_INFO, "%s: %u credits, %u debits", blocks, errand->credits,
+                 errand->debits);
+    else if (first <= last)
+        log_line(LOG_SCAN, LOG_DEBUG, "%s: nothing of ours", blocks);
 }
 
 static bool apply_verdict(struct errand *errand, enum store_result result)

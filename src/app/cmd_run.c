@@ -28,7 +28,7 @@ static bool stderr_is_journal(void)
 enum exit_status cmd_run(const struct invocation *invocation)
 {
     const struct config *config = invocation->config;
-    if (config->connect_count == 0) {
+    if (config->connect_count == 0 && !config->absent) {
         complain("%s: there is no connect=; name at least one Bitcoin peer that serves "
                  "compact filters (BIP 157), such as your own node: "
                  "connect=127.0.0.1:%u",

@@ -186,8 +186,8 @@ const struct command commands[] = {
         .help =
             "Ask the running watcher, through the control socket in its datadir, to "
             "read\n"
-            "its lists again, all or none. Other keys that have changed are named: they\n"
-            "take a restart. Only the watcher's user and root may ask.\n"
+            "its lists again, all or none. Other keys that have changed take a restart;\n"
+            "its log names them. Only the watcher's user and root may ask.\n"
             "\n"
             "Example:\n"
             "  reservewatch check && reservewatch reload\n"

@@ -155,11 +155,12 @@ bool config_parse(struct config *out, struct faults *faults,
     return build.good;
 }
 
-static bool read_file(char **text, size_t *len, const char *path, bool must_exist,
-                      struct faults *faults)
+static bool read_file(char **text, size_t *len, bool *absent, const char *path,
+                      bool must_exist, struct faults *faults)
 {
     struct error error;
-    if (!must_exist && access(path, F_OK) != 0 && errno == ENOENT) {
+    *absent = !must_exist && access(path, F_OK) != 0 && errno == ENOENT;
+    if (*absent) {
         *text = mem_strdup("");
         *len = 0;
         return true;
@@ -185,7 +186,7 @@ bool config_load(struct config *out, struct faults *faults, const char *path,
         .option_count = option_count,
         .home = home,
     };
-    bool good = false;
+    bool good = false, absent = false;
     *out = (struct config){0};
     if (sources.path == NULL)
         faults_add(faults, "configuration: HOME isn't set; name the file with --conf");
@@ -193,9 +194,11 @@ bool config_load(struct config *out, struct faults *faults, const char *path,
         faults_add(faults, "%s: the configuration's path isn't UTF-8 text; rename it",
                    sources.path);
     else
-        good = read_file(&text, &sources.len, sources.path, path != NULL, faults);
+        good =
+            read_file(&text, &sources.len, &absent, sources.path, path != NULL, faults);
     sources.text = text;
     good = good && config_parse(out, faults, &sources);
+    out->absent = absent;
     free(text);
     free(folder);
     free(default_path);

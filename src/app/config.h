@@ -44,7 +44,8 @@ struct config_given {
 };
 
 struct config {
-    char *path; /* of the file; it needn't exist if it is the default one */
+    char *path;  /* of the file */
+    bool absent; /* there is no such file, which is the default one */
     const struct network *network;
     char *datadir;
     struct spv_address *connect; /* connect=, each with its port */

@@ -8,6 +8,7 @@
 #include "app/endpoint.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "io/http.h"
 
 static bool set_network(struct config_build *build, const struct config_entry *entry,
                         struct error *error)
@@ -136,7 +137,8 @@ static bool set_http_bind(struct config_build *build, const struct config_entry 
                           struct error *error)
 {
     char text[ENDPOINT_TEXT_MAX];
-    if (!endpoint_parse(text, entry->value, build->config->network->http_port, error))
+    if (!endpoint_parse(text, entry->value, build->config->network->http_port, error) ||
+        !http_bind_check(text, error))
         return false;
     build->config->http_bind = mem_strdup(text);
     return true;

@@ -77,6 +77,8 @@ static void reload_done(void *context, enum store_result result,
     struct reload_job *job = context;
     struct daemon *daemon = job->daemon;
     daemon->reloading = false;
+    bool again = daemon->reload_again && !daemon->stopping;
+    daemon->reload_again = false;
     if (daemon->stopping) {
         answer(job->call, false, "the watcher stops");
     } else if (result != STORE_OK) {
@@ -90,6 +92,8 @@ static void reload_done(void *context, enum store_result result,
         accept(daemon, job);
     }
     reload_job_free(job);
+    if (again)
+        daemon_reload(daemon, NULL);
 }
 
 static void name_changes(const struct daemon *daemon, const struct config *now)
@@ -103,6 +107,10 @@ static void name_changes(const struct daemon *daemon, const struct config *now)
 
 void daemon_reload(struct daemon *daemon, struct control_call *call)
 {
+    if (daemon->reloading && !call) {
+        daemon->reload_again = true;
+        return;
+    }
     if (daemon->reloading) {
         answer(call, false, "a reload is under way; try again when it is done");
         return;

@@ -72,7 +72,12 @@ bool lists_load(struct lists *out, struct faults *faults, const struct config *c
                 const struct feed *feeds, size_t feed_count)
 {
     bool good = lists_read(out, faults, config);
-    if (feed_count == 0)
+    if (config->absent)
+        good = faults_add(faults,
+                          "%s: there is no such file; write it, or name another one "
+                          "with --conf",
+                          config->path);
+    else if (feed_count == 0)
         good = faults_add(faults,
                           "%s: there is no [feed NAME]; add one, with lists= naming the "
                           "lists that it sums",

@@ -164,8 +164,6 @@ static void log_publish(const struct sampler_feed *feed, const struct publish *p
                  name);
     if (same_evaluation(feed, now))
         return;
-    if (same_evaluation(feed, now))
-        return;
     if (now->result == EVALUATION_UNREADABLE)
         log_line(LOG_PUBLISH, LOG_ERROR, "feed %s: %s", name, now->reason);
     else if (now->result == EVALUATION_WAITING)

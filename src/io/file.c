@@ -44,9 +44,9 @@ static int open_regular(struct stat *status, const char *path, int flags,
     return -1;
 }
 
-/* From `offset`, at most `max` bytes, with a NUL behind them. */
-static bool read_all(char **data, size_t *len, int fd, const char *path, uint64_t offset,
-                     size_t max, struct error *error)
+/* At most `max` bytes, with a NUL behind them. */
+static bool read_all(char **data, size_t *len, int fd, const char *path, size_t max,
+                     struct error *error)
 {
     char *text = NULL;
     size_t capacity = 0;
@@ -56,7 +56,7 @@ static bool read_all(char **data, size_t *len, int fd, const char *path, uint64_
         text = mem_grow(text, &capacity, have + 2, 1);
         size_t room = capacity - have - 1;
         size_t want = room < max - have ? room : max - have;
-        ssize_t got = pread(fd, text + have, want, (off_t)(offset + have));
+        ssize_t got = pread(fd, text + have, want, (off_t)have);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0) {
@@ -77,7 +77,7 @@ static bool read_all(char **data, size_t *len, int fd, const char *path, uint64_
 static bool read_whole(char **data, size_t *len, int fd, const char *path, size_t max,
                        struct error *error)
 {
-    if (!read_all(data, len, fd, path, 0, max + 1, error))
+    if (!read_all(data, len, fd, path, max + 1, error))
         return false;
     if (*len <= max)
         return true;
@@ -123,26 +123,6 @@ bool file_read_secret(char **data, size_t *len, const char *path, size_t max,
     } else {
         ok = read_whole(data, len, fd, path, max, error);
     }
-    close(fd);
-    return ok;
-}
-
-bool file_read_tail(char **data, size_t *len, uint64_t *offset, const char *path,
-                    size_t max, struct error *error)
-{
-    if (access(path, F_OK) != 0 && errno == ENOENT) {
-        *data = mem_zalloc(1, 1);
-        *len = 0;
-        *offset = 0;
-        return true;
-    }
-    struct stat status;
-    int fd = open_regular(&status, path, 0, error);
-    if (fd < 0)
-        return false;
-    uint64_t size = (uint64_t)status.st_size;
-    *offset = size > max ? size - max : 0;
-    bool ok = read_all(data, len, fd, path, *offset, max, error);
     close(fd);
     return ok;
 }

@@ -21,11 +21,6 @@ NODISCARD bool file_read(char **data, size_t *len, const char *path, size_t max,
  * service manager sees to that. */
 NODISCARD bool file_read_secret(char **data, size_t *len, const char *path, size_t max,
                                 struct error *error);
-/* Read the last at most `max` bytes; *offset says where in the file they start. A file
- * that doesn't exist reads as empty. */
-NODISCARD bool file_read_tail(char **data, size_t *len, uint64_t *offset,
-                              const char *path, size_t max, struct error *error);
-
 /* Write at `offset`, which the file must reach already; first cut off what lies behind
  * it if `truncate`. The file is made (mode 0644) if it doesn't exist. On true the bytes,
  * and the file's name, are on the disk. */

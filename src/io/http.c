@@ -103,19 +103,24 @@ static bool parse_bind(union socket_address *out, const char *bind, struct error
     const char *port_text;
     in_port_t port;
     if (!split_host(host, &port_text, bind) || !parse_port(&port, port_text))
-        return error_set(error, "http_bind=%s: isn't address:port; write 127.0.0.1:8350",
-                         bind);
+        return error_set(error, "'%s': isn't address:port; write 127.0.0.1:8350", bind);
     if (!parse_loopback(out, host))
         return error_set(
             error,
-            "http_bind=%s: isn't a loopback address; write 127.0.0.1:%s, and "
-            "put a TLS proxy in front for others",
+            "'%s': isn't a loopback address; write 127.0.0.1:%s, and put a TLS proxy in "
+            "front for others",
             bind, port_text);
     if (out->any.sa_family == AF_INET)
         out->v4.sin_port = port;
     else
         out->v6.sin6_port = port;
     return true;
+}
+
+bool http_bind_check(const char *bind, struct error *error)
+{
+    union socket_address address;
+    return parse_bind(&address, bind, error);
 }
 
 static bool host_is_allowed(const struct http_server *server, const char *text)
@@ -234,8 +239,10 @@ static struct evconnlistener *listen_on(struct loop *loop, const char *bind,
                                         struct error *error)
 {
     union socket_address address = {0};
-    if (!parse_bind(&address, bind, error))
+    if (!parse_bind(&address, bind, error)) {
+        error_prefix(error, "http_bind");
         return NULL;
+    }
     int len = address.any.sa_family == AF_INET ? sizeof(address.v4) : sizeof(address.v6);
     unsigned flags = LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE;
     /* The server puts its own callback in. */

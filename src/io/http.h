@@ -35,6 +35,10 @@ struct http_settings {
     size_t host_count;
 };
 
+/* Whether http_server_new would take this bind, as far as that can be told without
+ * listening; the error quotes it. */
+NODISCARD bool http_bind_check(const char *bind, struct error *error);
+
 /* NULL, with the error, if the address isn't loopback's or can't be listened on. */
 struct http_server *http_server_new(struct loop *loop,
                                     const struct http_settings *settings,

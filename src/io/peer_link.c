@@ -64,7 +64,6 @@ struct peer_links {
     struct peer_links_handler handler;
     struct timeval connect_timeout;
     struct timeval flush_timeout;
-    bool paused;
     struct peer_link *first; /* a few dozen at most: the core decides */
 };
 
@@ -226,7 +225,7 @@ static bool take_message(struct peer_link *link, size_t *at)
 static void take_messages(struct peer_link *link)
 {
     size_t at = 0;
-    while (link->state == LINK_UP && !link->owner->paused && take_message(link, &at))
+    while (link->state == LINK_UP && take_message(link, &at))
         continue;
     consume_input(link, at);
 }
@@ -235,10 +234,6 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
 {
     (void)what;
     struct peer_link *link = context;
-    /* Messages that a pause has left. */
-    take_messages(link);
-    if (link->state != LINK_UP || link->owner->paused)
-        return;
     ssize_t got =
         read(fd, link->input + link->input_len, link->input_capacity - link->input_len);
     if (got < 0) {
@@ -286,8 +281,7 @@ static void finish_connecting(struct peer_link *link)
     link->state = LINK_UP;
     link->input = mem_alloc(INPUT_SIZE);
     link->input_capacity = INPUT_SIZE;
-    if (!link->owner->paused)
-        event_add(link->readable, NULL);
+    event_add(link->readable, NULL);
     link->owner->handler.connected(link->peer, link->owner->handler.context);
 }
 
@@ -474,24 +468,6 @@ void peer_links_drop(struct peer_links *links, uint32_t peer)
     link->state = LINK_FLUSHING;
     event_del(link->readable);
     event_add(link->deadline, &links->flush_timeout);
-}
-
-void peer_links_pause(struct peer_links *links, bool paused)
-{
-    if (links->paused == paused)
-        return;
-    links->paused = paused;
-    for (struct peer_link *link = links->first; link != NULL; link = link->next) {
-        if (link->state != LINK_UP)
-            continue;
-        if (paused) {
-            event_del(link->readable);
-        } else {
-            event_add(link->readable, NULL);
-            /* For the messages that are here already. */
-            event_active(link->readable, EV_READ, 0);
-        }
-    }
 }
 
 bool peer_links_counters(const struct peer_links *links, struct peer_link_counters *out,

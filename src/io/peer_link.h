@@ -61,10 +61,6 @@ void peer_links_send(struct peer_links *links, uint32_t peer, uint8_t *data, siz
  * lost(). An id not in use is ignored: it may just have been lost. */
 void peer_links_drop(struct peer_links *links, uint32_t peer);
 
-/* Back-pressure: while paused nothing is read from any peer and no message() is called.
- * Each link keeps at most the message it is in the middle of, or 64 KiB. */
-void peer_links_pause(struct peer_links *links, bool paused);
-
 /* False if the id is not in use. */
 NODISCARD bool peer_links_counters(const struct peer_links *links,
                                    struct peer_link_counters *out, uint32_t peer);

@@ -72,6 +72,8 @@ class EvmNode:
         self.options = options
         self.port = None
         self.process = None
+        self.hashes = {}
+        self.sending = threading.Lock()  # the node gives each transaction the account's next nonce
         os.makedirs(self.folder, exist_ok=True)
 
     def __repr__(self):
@@ -137,7 +139,9 @@ class EvmNode:
         return answer['result']
 
     def keccak(self, data):
-        return self.rpc('web3_sha3', '0x' + data.hex())
+        if data not in self.hashes:
+            self.hashes[data] = self.rpc('web3_sha3', '0x' + data.hex())
+        return self.hashes[data]
 
     def selector(self, signature):
         return self.keccak(signature.encode())[:10]
@@ -150,8 +154,9 @@ class EvmNode:
     def send(self, data, to=None, sender=None):
         """Send a transaction, from any account, and see it mined well; returns the receipt."""
         request = {'from': sender or self.account, 'data': data, **({'to': to} if to else {})}
-        sent = self.rpc('eth_sendTransaction', request)
-        receipt = wait_until(lambda: self.rpc('eth_getTransactionReceipt', sent), f'{sent} to be mined', step=0.002)
+        with self.sending:
+            sent = self.rpc('eth_sendTransaction', request)
+            receipt = wait_until(lambda: self.rpc('eth_getTransactionReceipt', sent), f'{sent} to be mined', step=0.002)
         assert int(receipt['status'], 16) == 1, receipt
         return receipt
 
@@ -182,7 +187,7 @@ class Operator:
         key = Key('operator ' + name)
         self.address = '0x' + node.keccak(uncompressed(key))[-40:]
         self.key_file = os.path.join(str(folder), name)
-        self.password_file = os.path.join(str(folder), 'password')
+        self.password_file = os.path.join(str(folder), name + '.password')
         os.makedirs(folder, exist_ok=True)
         subprocess.run([os.path.join(tools, 'cast'), 'wallet', 'import', '--keystore-dir', str(folder),
                         '--private-key', key.secret.hex(), '--unsafe-password', PASSWORD, name],
@@ -213,6 +218,10 @@ class ReserveFeed:
                 max_report_age, 0]
         members = word(len(operators)) + ''.join(map(word, operators))
         self.address = node.send(code + ''.join(map(word, head)) + text + members)['contractAddress']
+
+    def round(self):
+        """The newest one's number; 0 before the first."""
+        return int(self.node.call(self.address, 'state()')[0], 16)
 
     def rounds(self):
         """What was reported, in order."""

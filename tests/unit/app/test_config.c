@@ -323,6 +323,10 @@ static void test_faults_of_global_values(void **state)
     expect_fault("http_bind=127.0.0.1:99999\n",
                  "dir/x.conf:1: http_bind '127.0.0.1:99999': the port is a number from 1 "
                  "to 65535");
+    expect_fault(
+        "http_bind=0.0.0.0\n",
+        "dir/x.conf:1: http_bind '0.0.0.0:8350': isn't a loopback address; write "
+        "127.0.0.1:8350, and put a TLS proxy in front for others");
     expect_fault("http_host=x:1\n", "dir/x.conf:1: http_host 'x:1': write a host's name "
                                     "without port");
     expect_fault("log=info\nlog=debug\n",

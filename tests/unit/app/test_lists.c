@@ -150,6 +150,11 @@ static void test_without_feeds_there_is_nothing_to_watch(void **state)
     assert_int_equal(faults.count, 1);
     assert_non_null(strstr(faults.items[0].text, "there is no [feed NAME]"));
     faults_release(&faults);
+    config.absent = true;
+    assert_false(lists_load(&lists, &faults, &config, config.feeds, 0));
+    assert_int_equal(faults.count, 1);
+    assert_non_null(strstr(faults.items[0].text, "there is no such file"));
+    faults_release(&faults);
     config_release(&config);
 }
 

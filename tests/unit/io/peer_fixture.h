@@ -28,7 +28,6 @@ struct seen {
     struct writer payloads;
     char reason[ERROR_TEXT_MAX];
     bool drop_on_message;
-    bool pause_on_message;
     const char *redial; /* once, when lost */
 };
 
@@ -62,8 +61,6 @@ static inline void on_message(uint32_t peer, const struct frame *frame,
     write_bytes(&seen->payloads, payload.data, payload.len);
     if (seen->drop_on_message)
         peer_links_drop(seen->links, peer);
-    if (seen->pause_on_message)
-        peer_links_pause(seen->links, true);
 }
 
 static inline void on_lost(uint32_t peer, const char *reason, void *context)

@@ -112,7 +112,6 @@ static void test_refuses_what_is_not_a_file(void **state)
     struct error error;
     char *data;
     size_t len;
-    uint64_t offset;
     assert_false(file_read(&data, &len, path_of("absent"), 10, &error));
     assert_non_null(strstr(error.text, "No such file"));
     assert_false(file_read(&data, &len, directory, 10, &error));
@@ -120,7 +119,6 @@ static void test_refuses_what_is_not_a_file(void **state)
     const char *fifo = path_of("fifo");
     assert_int_equal(mkfifo(fifo, 0600), 0);
     assert_false(file_read(&data, &len, fifo, 10, &error));
-    assert_false(file_read_tail(&data, &len, &offset, fifo, 10, &error));
     assert_false(file_write_at(fifo, 0, text("x"), false, &error));
 }
 
@@ -200,29 +198,6 @@ static void test_failed_writes_are_reported(void **state)
     assert_content(path, "1234\n5\n");
 }
 
-static void test_tails_are_read(void **state)
-{
-    (void)state;
-    struct error error;
-    char *data;
-    size_t len;
-    uint64_t offset;
-    const char *path = path_of("tail");
-    assert_true(file_read_tail(&data, &len, &offset, path, 4, &error));
-    assert_int_equal(len, 0);
-    assert_int_equal(offset, 0);
-    free(data);
-    assert_true(file_write_at(path, 0, text("first\nlast\npart"), true, &error));
-    assert_true(file_read_tail(&data, &len, &offset, path, 9, &error));
-    assert_int_equal(offset, 6);
-    assert_string_equal(data, "last\npart");
-    free(data);
-    assert_true(file_read_tail(&data, &len, &offset, path, 100, &error));
-    assert_int_equal(offset, 0);
-    assert_int_equal(len, 15);
-    free(data);
-}
-
 static void test_directories_are_made(void **state)
 {
     (void)state;
@@ -261,7 +236,6 @@ int main(void)
         cmocka_unit_test(test_private_files_are_new_and_owner_only),
         cmocka_unit_test(test_lines_are_written_where_told),
         cmocka_unit_test(test_failed_writes_are_reported),
-        cmocka_unit_test(test_tails_are_read),
         cmocka_unit_test(test_directories_are_made),
         cmocka_unit_test(test_entropy_differs),
     };

@@ -175,35 +175,6 @@ static void test_drop_inside_a_message(void **state)
     writer_release(&stream);
 }
 
-static void test_pause(void **state)
-{
-    (void)state;
-    struct fixture fixture;
-    struct writer stream;
-    make_stream(&stream);
-    start(&fixture, NULL);
-    peer_links_pause(fixture.links, true);
-    dial(&fixture, fixture.address);
-    peer_sends(&fixture, stream.data, stream.len);
-    event_base_loop(loop_base(fixture.loop), EVLOOP_NONBLOCK);
-    assert_int_equal(bytes_read(&fixture), 0);
-    fixture.seen.pause_on_message = true;
-    for (int i = 1; i <= 3; i++) {
-        peer_links_pause(fixture.links, false);
-        DRIVE_UNTIL(fixture.loop, fixture.seen.messages >= i);
-        event_base_loop(loop_base(fixture.loop), EVLOOP_NONBLOCK);
-        assert_int_equal(fixture.seen.messages, i);
-    }
-    assert_stream(&fixture);
-    hang_up(&fixture);
-    event_base_loop(loop_base(fixture.loop), EVLOOP_NONBLOCK);
-    assert_int_equal(fixture.seen.lost, 0);
-    peer_links_pause(fixture.links, false);
-    DRIVE_UNTIL(fixture.loop, fixture.seen.lost == 1);
-    stop(&fixture);
-    writer_release(&stream);
-}
-
 static void test_counters(void **state)
 {
     (void)state;
@@ -234,7 +205,6 @@ int main(void)
         cmocka_unit_test(test_malformed_frames_are_refused),
         cmocka_unit_test(test_half_closed),
         cmocka_unit_test(test_drop_inside_a_message),
-        cmocka_unit_test(test_pause),
         cmocka_unit_test(test_counters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

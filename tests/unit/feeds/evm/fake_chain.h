@@ -152,10 +152,12 @@ static inline void fake_report_elsewhere(struct fake_chain *chain, size_t contra
     fake_mine(chain, 0xaa);
     chain->paused = paused;
     struct fake_contract *at = &fake_head(chain)->contracts[contract];
-    at->report = (struct evm_report){.round = at->state.round + 1,
-                                     .balance = {satoshi},
-                                     .height = height,
-                                     .observed_at = {(uint32_t)FAKE_GENESIS_TIME}};
+    at->report =
+        (struct evm_report){.round = at->state.round + 1,
+                            .balance = {satoshi},
+                            .height = height,
+                            .observed_at = {(uint32_t)FAKE_GENESIS_TIME - 100000}};
+    memset(at->report.set_hash, 0x33, sizeof(at->report.set_hash));
     at->state.round = at->report.round;
     at->state.balance = at->report.balance;
     at->state.height = height;

@@ -22,6 +22,7 @@ struct rig {
     struct evm_effects effects;
     struct mono_time now;
     struct mono_time next_block;
+    int64_t block_ms; /* between blocks; 0: as their times say */
     bool mining;
     bool truthful; /* what becomes final has to be so */
 
@@ -298,7 +299,8 @@ static inline void rig_sleep_until(struct rig *rig, struct mono_time until)
     }
     while (rig->mining && mono_reached(rig->now, rig->next_block)) {
         fake_mine(rig->chain, 0xaa);
-        rig->next_block = mono_add(rig->next_block, FAKE_BLOCK_TIME * 1000);
+        rig->next_block = mono_add(
+            rig->next_block, rig->block_ms ? rig->block_ms : FAKE_BLOCK_TIME * 1000);
     }
 }
 

@@ -386,6 +386,9 @@ static void forget(void *context, struct header_node *node)
 
 static void prune(struct spv *spv)
 {
+    /* The lane that waits for its APPLY may be on a branch that has been left. */
+    if (spv->lanes[LANE_FRONT].applying)
+        return;
     uint32_t root = header_tree_root(spv->tree)->height;
     /* Filter headers that only nodes hold have to reach the store first. */
     bool unsaved = spv->fh_stored < spv->fh_count &&

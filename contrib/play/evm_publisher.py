@@ -17,7 +17,7 @@ FUNDS = '10'
 # The play's blocks are mined within seconds, and lie days back.
 MAX_REPORT_AGE = '3650d'
 # Sent, mined, and two blocks on top; more where the machine is slow.
-FINAL_LIMIT = 90
+FINAL_LIMIT = 60
 LATEST = 'latestRoundData()(uint80,int256,uint256,uint256,uint80)'
 HEIGHT = 'roundHeight(uint80)(uint32)'
 

@@ -123,8 +123,6 @@ static void take_final_state(struct evm_publisher *publisher,
     writer_init(&data);
     if (!rpc_result_data(reply, &data, &error))
         evm_obstacle(publisher, EVM_ENDPOINT, "%s", error.text);
-    else if (!data.len)
-        evm_rest_well(publisher, EVM_POLL_MS); /* the contract itself isn't final yet */
     else if (!reserve_feed_read_state(&state, (struct bytes){data.data, data.len}))
         evm_obstacle(publisher, EVM_WRONG_CONTRACT, "its state isn't a ReserveFeed's");
     else

@@ -152,9 +152,11 @@ static void settled(struct evm_publisher *publisher)
     evm_rest(publisher, EVM_IDLE_MS);
 }
 
-static void committed(struct evm_publisher *publisher)
+static void committed(struct evm_publisher *publisher, const struct evm_input *input)
 {
-    const struct publication *current = &publisher->current;
+    struct publication *current = &publisher->current;
+    current->state = input->newest->state;
+    memcpy(current->detail, input->newest->detail, sizeof current->detail);
     evm_note(publisher, LOG_INFO, "round %llu: %s%s%s",
              (unsigned long long)current->round, publication_state_name(current->state),
              current->detail[0] ? ": " : "", current->detail);
@@ -294,7 +296,7 @@ void evm_publisher_step(struct evm_publisher *publisher, struct evm_effects *eff
         take_evaluated(publisher, input);
         break;
     case EVM_COMMITTED:
-        committed(publisher);
+        committed(publisher, input);
         break;
     }
     publisher->out = NULL;

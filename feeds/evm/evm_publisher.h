@@ -57,7 +57,8 @@ struct evm_input {
         int64_t retry_after; /* seconds asked for by the endpoint; 0: none */
         const char *fault;   /* NULL if there is a body */
     } reply;
-    /* LOADED, EVALUATED: the feed's newest publication; NULL: none. Copied. */
+    /* LOADED, EVALUATED: the feed's newest publication; NULL: none. COMMITTED: what was
+     * put. Copied. */
     const struct publication *newest;
     const struct evaluation *evaluation; /* EVALUATED; copied */
 };
@@ -66,7 +67,9 @@ enum evm_effect_kind {
     EVM_LOAD,     /* read the feed's newest publication */
     EVM_CALL,     /* post `body` to the endpoint */
     EVM_EVALUATE, /* publication_evaluate() against `published`, then read the newest */
-    EVM_COMMIT,   /* outbox_put(`publication`), durably */
+    /* outbox_put(`publication`), durably; but as SUPERSEDED, with the reason, if it wasn't
+     * PERSISTED before and its block has left our chain meanwhile */
+    EVM_COMMIT,
     EVM_NOTE,     /* a line for the log; wants no answer */
 };
 

@@ -78,7 +78,7 @@ static bool text_is(const json_t *object, const char *name, const char *expected
 
 static bool read_scrypt(struct sealed *out, const json_t *params, struct error *error)
 {
-    uint64_t n, r, p;
+    uint64_t n = 0, r = 0, p = 0;
     if (!read_number(&n, params, "n", UINT64_C(1) << 24, error) ||
         !read_number(&r, params, "r", 1024, error) ||
         !read_number(&p, params, "p", 1024, error))

@@ -37,7 +37,7 @@ struct daemon {
     bool dirty;    /* the status document is older than what it tells */
     bool status_pending;
     bool reloading;
-    bool reload_again; /* asked for by a signal meanwhile: the lists may be read already */
+    bool reload_again; /* a signal asked meanwhile: the lists may be read by then */
     struct progress_rate progress;
     uint64_t rate_milli;
     enum spv_phase rate_phase;

@@ -1,5 +1,6 @@
 #include "app/evm_driver.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,7 +52,6 @@ static void step(struct evm_driver *driver, const struct evm_input *input)
 {
     if (driver->all->stopped)
         return;
-    evm_publisher_hold(driver->core, held(driver));
     evm_publisher_step(driver->core, &driver->effects, now_mono(), now_wall(), input);
     for (size_t i = 0; i < driver->effects.count; i++) {
         perform(driver, &driver->effects.items[i]);
@@ -59,6 +59,10 @@ static void step(struct evm_driver *driver, const struct evm_input *input)
     }
     driver->effects.count = 0;
     loop_timer_set(driver->timer, evm_publisher_deadline(driver->core));
+    for (size_t i = 0; i < driver->all->count; i++) {
+        const struct evm_driver *other = &driver->all->items[i];
+        evm_publisher_hold(other->core, held(other));
+    }
     driver->all->settings.changed(driver->all->settings.context);
 }
 
@@ -98,13 +102,40 @@ static enum store_result evaluate(struct errand *errand, struct store_txn *txn,
     return read_newest(errand, txn, error);
 }
 
+/* Whether a report that nobody has seen yet is about a block of ours. */
+static enum store_result find_block(struct store_txn *txn, bool *ours,
+                                    const struct statement *report, struct error *error)
+{
+    struct chain_extent extent;
+    struct chain_row row;
+    enum store_result result = chain_extent(txn, &extent, error);
+    *ours = false;
+    if (result != STORE_OK || report->height > extent.header_height)
+        return result;
+    result = chain_rows_read(txn, &row, report->height, 1, error);
+    *ours = result == STORE_OK && block_hash_equal(&row.hash, &report->block);
+    return result;
+}
+
 static enum store_result commit(struct errand *errand, struct store_txn *txn,
                                 struct error *error)
 {
     struct feed_row feed;
+    struct publication *publication = &errand->publication;
+    bool unseen = publication->state == PUBLICATION_SIGNED ||
+                  publication->state == PUBLICATION_QUORUM ||
+                  publication->state == PUBLICATION_PERSISTED;
+    bool ours = true;
     enum store_result result = ledger_feed(txn, &feed, errand->driver->feed->name, error);
-    return result == STORE_OK ? outbox_put(txn, feed.id, &errand->publication, error)
-                              : result;
+    if (result == STORE_OK && unseen)
+        result = find_block(txn, &ours, &publication->report, error);
+    if (!ours) {
+        publication->state = PUBLICATION_SUPERSEDED;
+        snprintf(publication->detail, sizeof publication->detail,
+                 "its block left our chain before it was sent");
+    }
+    errand->has_newest = true;
+    return result == STORE_OK ? outbox_put(txn, feed.id, publication, error) : result;
 }
 
 static enum store_result change(void *context, struct store_txn *txn, struct error *error)

@@ -9,6 +9,8 @@
 
 /* A file that couldn't be written is tried again after this. */
 #define PUBLISH_RETRY_MS 5000
+/* What the gates said when a sample was begun is good for so long. */
+#define GATES_HOLD_S 60
 /* Samples older than 90 days are thinned to one a day, a few rows with each new sample.
  */
 #define RAW_SAMPLES_S (90 * 86400)
@@ -258,7 +260,8 @@ static size_t feed_index(const struct sampler *sampler, const char *name)
 
 static void log_sample(const struct sampler_feed *before, const struct sample *sample)
 {
-    bool changed = !before->sampled || before->newest.state != sample->state;
+    bool changed = !before->sampled || before->newest.state != sample->state ||
+                   before->newest.statement.amount.sat != sample->statement.amount.sat;
     enum log_level level = changed ? LOG_INFO : LOG_DEBUG;
     const char *name = before->feed->name;
     if (sample->state == SAMPLE_GOOD) {
@@ -298,6 +301,11 @@ static enum store_result take_change(void *context, struct store_txn *txn,
                                      struct error *error)
 {
     struct sampling *sampling = context;
+    /* What the gates said holds for a moment only; a full disk may have held this up. */
+    if (now_wall().s - sampling->taken.s > GATES_HOLD_S) {
+        error_set(error, "the gates were looked at too long ago");
+        return STORE_STALE;
+    }
     enum store_result result = sampling_take(txn, sampling, error);
     const struct wall_time before = {sampling->taken.s - RAW_SAMPLES_S};
     for (size_t i = 0; i < sampling->count && result == STORE_OK; i++)

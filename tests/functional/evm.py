@@ -26,7 +26,7 @@ REPORTED = 'ReserveReported(uint32,uint32,bytes32,uint64,uint64,bytes32,uint32,a
 SUBMIT = '1141c3b4'
 # Where the members of a report stand in the arguments of submit, in words.
 REPORT_WORDS = ('round', 'satoshi', 'height', 'block_hash', 'time', 'set_hash')
-SIGNATURES_WORD = 8
+SIGNATURES_WORD = 7
 
 
 class EvmError(Exception):
@@ -251,20 +251,28 @@ class ReserveFeed:
 
 # Between
 
+def tried_submit(request):
+    """The call data of a `submit` that is tried (eth_call); empty for other requests."""
+    call = request['params'][0] if request['method'] == 'eth_call' else {}
+    data = call.get('data') or call.get('input') or ''
+    return data if data.startswith('0x' + SUBMIT) else ''
+
+
 def altered(**members):
-    """A change of requests: every `submit` that is tried (eth_call) has other members."""
+    """A change of requests: every `submit` that is tried has other members. A value may be a
+    function of the old one."""
     def alter(request):
-        call = request['params'][0] if request['method'] == 'eth_call' else {}
-        data = call.get('data') or call.get('input') or ''
-        if not data.startswith('0x' + SUBMIT):
+        data = tried_submit(request)
+        if not data:
             return
-        arguments = words(data[10:])
+        arguments = words(data[2 + len(SUBMIT):])
         for name, value in members.items():
             if name == 'signatures':
-                arguments[SIGNATURES_WORD - 1:] = words(padded(value))
+                arguments[SIGNATURES_WORD:] = words(padded(value))
             else:
                 at = REPORT_WORDS.index(name)
                 arguments[at] = word(value(int(arguments[at], 16)) if callable(value) else value)
+        call = request['params'][0]
         call.pop('input', None)
         call['data'] = '0x' + SUBMIT + ''.join(arguments)
     return alter

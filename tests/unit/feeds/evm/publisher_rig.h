@@ -24,7 +24,8 @@ struct rig {
     struct mono_time next_block;
     int64_t block_ms; /* between blocks; 0: as their times say */
     bool mining;
-    bool truthful; /* what becomes final has to be so */
+    bool block_gone; /* the next report to be persisted has left our chain */
+    bool truthful;   /* what becomes final has to be so */
 
     struct publication stored; /* the outbox: what a crash leaves */
     bool has_stored;
@@ -250,6 +251,10 @@ static inline void rig_perform(struct rig *rig)
         rig_evaluate(rig, &effect->published);
     } else if (effect->kind == EVM_COMMIT) {
         rig_commit(rig, &effect->publication);
+        if (rig->block_gone && rig->stored.state == PUBLICATION_PERSISTED) {
+            rig->stored.state = PUBLICATION_SUPERSEDED;
+            rig->block_gone = false;
+        }
     }
 }
 

@@ -41,6 +41,20 @@ static void assert_published(uint32_t round, uint32_t height, uint64_t satoshi)
                     chain->transactions[i].succeeded);
 }
 
+/* A report whose block leaves our chain before anybody saw it isn't sent. */
+static void test_block_gone(void **state)
+{
+    (void)state;
+    rig.block_gone = true;
+    rig_sample(&rig, 1000, 5000);
+    rig_run_to(&rig, PUBLICATION_SUPERSEDED);
+    assert_int_equal(chain->transaction_count, 0);
+    rig_sample(&rig, 1001, 5000);
+    rig_run_to(&rig, PUBLICATION_FINAL);
+    assert_int_equal(chain->transaction_count, 1);
+    assert_published(1, 1001, 5000);
+}
+
 static void test_round(void **state)
 {
     (void)state;
@@ -295,6 +309,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_round, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_block_gone, setup, teardown),
         cmocka_unit_test_setup_teardown(test_status, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rest, setup, teardown),
         cmocka_unit_test_setup_teardown(test_sample_during_evaluation, setup, teardown),

@@ -257,6 +257,23 @@ static void test_key_used_elsewhere(void **state)
     settle();
 }
 
+/* What is in the outbox isn't ours: nothing is sent until it is again. */
+static void test_other_key(void **state)
+{
+    (void)state;
+    rig_sample(&rig, 1000, 5000);
+    rig_run_to(&rig, PUBLICATION_SENT);
+    rig_crash(&rig);
+    rig.stored.payload[rig.stored.payload_len - 40] ^= 1; /* in the signature */
+    rig_run(&rig, 300);
+    assert_condition(EVM_KEY_USED_ELSEWHERE, "key_file=");
+    assert_int_equal(chain->transactions[0].sent, 1);
+    rig_crash(&rig);
+    rig.stored.payload[rig.stored.payload_len - 40] ^= 1;
+    settle();
+    assert_int_equal(chain->transaction_count, 1);
+}
+
 /* Another transaction of the key takes the nonce between commit and sending. */
 static void test_nonce_taken(void **state)
 {
@@ -460,17 +477,6 @@ static void test_finality_by_depth(void **state)
     }
 }
 
-/* The contract was deployed a block ago: nothing of it is final. */
-static void test_contract_not_final(void **state)
-{
-    (void)state;
-    rig.node.receipts_hidden = true;
-    chain->blocks[9].contracts[0].absent = true;
-    rig_sample(&rig, 1000, 5000);
-    settle();
-    assert_int_equal(rig.conditions, 1u << EVM_WORKING);
-}
-
 /* ---- what is there already ---- */
 
 /* The outbox has been writing to another contract: the rounds here are its own. */
@@ -527,6 +533,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_contract_vanishes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_funds, setup, teardown),
         cmocka_unit_test_setup_teardown(test_key_used_elsewhere, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_other_key, setup, teardown),
         cmocka_unit_test_setup_teardown(test_nonce_taken, setup, teardown),
         cmocka_unit_test_setup_teardown(test_simulation_reverts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_mined_revert, setup, teardown),
@@ -539,7 +546,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_receipt_comes_and_goes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_receipts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_finality_by_depth, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_contract_not_final, setup, teardown),
         cmocka_unit_test_setup_teardown(test_new_contract, setup, teardown),
         cmocka_unit_test_setup_teardown(test_log_search, setup, teardown),
     };

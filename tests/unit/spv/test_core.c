@@ -1,0 +1,158 @@
+/* The planner's corners that the simulation seldom reaches; its runs are in tests/sim. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "spv/core_state.h"
+#include "tests/unit/spv/mine.h"
+
+#define ROOT RETARGET_INTERVAL
+#define NEWEST (ROOT + HEADER_WINDOW + 50)
+#define SEED                                                                             \
+    {                                                                                    \
+        1, 2                                                                             \
+    }
+
+static struct chain_row *rows_make(size_t count)
+{
+    const struct network *network = network_find("regtest");
+    struct chain_row *rows = mem_zalloc(count, sizeof(*rows));
+    struct header_node parent = {.hash = network->genesis_hash,
+                                 .header = network->genesis};
+    for (size_t i = 0; i < count; i++) {
+        rows[i].header = mine_template(&parent, 600, 1);
+        mine_solve(network, &rows[i].header);
+        block_header_hash(&rows[i].hash, &rows[i].header);
+        parent.hash = rows[i].hash;
+        parent.header = rows[i].header;
+    }
+    return rows;
+}
+
+static struct spv *core_make(uint32_t cursor)
+{
+    struct chain_row *rows = rows_make(NEWEST - ROOT + 1);
+    struct spv_start start = {.root_height = ROOT,
+                              .root_work = u256_from_u64(ROOT),
+                              .rows = rows,
+                              .row_count = NEWEST - ROOT + 1};
+    struct bytes script = {(const uint8_t *)"\x51", 1};
+    start.cohorts.at[0] = (struct cohort){
+        .cursor = cursor,
+        .scripts = script_set_new(&script, (uint32_t[]){0}, 1, (uint64_t[])SEED)};
+    start.cohorts.count = 1;
+    const struct spv_settings settings = {
+        .network = network_find("regtest"), .map_seed = SEED, .agent = "/test/"};
+    struct spv *spv = spv_new(&settings, &start, (struct spv_now){{1}, {2000000000}});
+    cohort_table_release(&start.cohorts);
+    free(rows);
+    return spv;
+}
+
+static size_t count_and_clear(struct spv_effects *effects, enum spv_effect_kind kind)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < effects->count; i++)
+        count += effects->items[i].kind == kind;
+    spv_effects_clear(effects);
+    return count;
+}
+
+/* While the filter header below a lane isn't known, asking the store for it would be
+ * answered at once, and asked again. */
+static void test_unknown_filter_header_is_not_asked_of_store(void **state)
+{
+    (void)state;
+    struct spv *spv = core_make(1000);
+    struct spv_effects effects = {0};
+    const struct spv_now now = {{1}, {2000000000}};
+    spv_step(spv, &effects, now, &(struct spv_input){.kind = SPV_TICK});
+    assert_true(spv->lanes[LANE_FRONT].active);
+    assert_int_equal(count_and_clear(&effects, SPV_LOAD_ROWS), 0);
+    spv->fh_count = spv->fh_stored = 1500;
+    spv_step(spv, &effects, now, &(struct spv_input){.kind = SPV_TICK});
+    assert_int_equal(count_and_clear(&effects, SPV_LOAD_ROWS), 1);
+    spv_free(spv);
+}
+
+/* A request whose first heights are applied, with one a window above it in their slots.
+ */
+static struct spv *core_with_overlap(struct peer **peer)
+{
+    struct spv *spv = core_make(150);
+    struct lane *lane = &spv->lanes[LANE_BACK];
+    lane->active = true;
+    lane->scripts = script_set_ref(spv->cohorts.at[0].scripts);
+    lane->base = 150;
+    lane->filled = 150 + LANE_WINDOW;
+    lane->counts[SLOT_FILTER_ASKED] = LANE_WINDOW;
+    for (uint32_t height = lane->base + 1; height <= lane->filled; height++) {
+        lane_slot(lane, height)->state = SLOT_FILTER_ASKED;
+        memcpy(lane_slot(lane, height)->row.hash.b, &height, sizeof(height));
+    }
+    *peer = &spv->peers[spv->peer_count++];
+    (*peer)->id = 7;
+    (*peer)->state = PEER_READY;
+    struct request request = {.kind = REQUEST_FILTERS, .peer = 7, .lane = LANE_BACK};
+    request.from = 100;
+    request.to = 199;
+    request.missing = 49;
+    assert_non_null(request_add(spv, &request));
+    request.from = 100 + LANE_WINDOW;
+    request.to = lane->filled;
+    request.missing = request.to - request.from + 1;
+    assert_non_null(request_add(spv, &request));
+    return spv;
+}
+
+static void test_filter_goes_to_the_height_that_was_asked(void **state)
+{
+    (void)state;
+    struct peer *peer;
+    struct spv *spv = core_with_overlap(&peer);
+    struct spv_effects effects = {0};
+    spv->out = &effects;
+    uint32_t height = 100 + LANE_WINDOW;
+    struct writer payload;
+    writer_init(&payload);
+    write_u8(&payload, 0);
+    write_bytes(&payload, lane_slot(&spv->lanes[LANE_BACK], height)->row.hash.b, 32);
+    write_var_bytes(&payload, (struct bytes){(const uint8_t *)"", 1});
+    lane_cfilter(spv, peer, (struct bytes){payload.data, payload.len});
+    assert_int_equal(effects.count, 1);
+    assert_int_equal(effects.items[0].kind, SPV_MATCH);
+    assert_int_equal((uint32_t)effects.items[0].ticket, height);
+    assert_int_equal(spv->requests[0].missing, 49);
+    writer_release(&payload);
+    spv_effects_clear(&effects);
+    spv_free(spv);
+}
+
+static void test_returned_request_leaves_others_slots(void **state)
+{
+    (void)state;
+    struct peer *peer;
+    struct spv *spv = core_with_overlap(&peer);
+    struct lane *lane = &spv->lanes[LANE_BACK];
+    lane_returned(spv, &spv->requests[0]);
+    assert_int_equal(lane->counts[SLOT_WANTS_FILTER], 49);
+    assert_int_equal(lane_slot(lane, 151)->state, SLOT_WANTS_FILTER);
+    assert_int_equal(lane_slot(lane, 100 + LANE_WINDOW)->state, SLOT_FILTER_ASKED);
+    spv_free(spv);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_unknown_filter_header_is_not_asked_of_store),
+        cmocka_unit_test(test_filter_goes_to_the_height_that_was_asked),
+        cmocka_unit_test(test_returned_request_leaves_others_slots),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

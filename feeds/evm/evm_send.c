@@ -447,10 +447,8 @@ static void send_refused(struct evm_publisher *publisher, const struct rpc_fault
 {
     switch (rpc_send_fault(fault)) {
     case RPC_SEND_ALREADY_KNOWN:
+    case RPC_SEND_NONCE_TOO_LOW: /* it, or another with its nonce, is mined already */
         sent(publisher);
-        break;
-    case RPC_SEND_NONCE_TOO_LOW:
-        sent(publisher); /* it, or another with its nonce, is mined already */
         break;
     case RPC_SEND_NO_FUNDS:
         evm_obstacle(publisher, EVM_NO_FUNDS, "the endpoint says: %s; fund the key",

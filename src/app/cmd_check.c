@@ -120,7 +120,14 @@ static void print_publishing(const struct config *config, const struct feed *fee
     deviation_format(up, &feed->policy.up);
     deviation_format(down, &feed->policy.down);
     duration_format(heartbeat, feed->policy.heartbeat);
-    printf("  published by %s to %s\n", publisher->name, publisher->file);
+    if (publisher->kind == PUBLISHER_EVM) {
+        char contract[EVM_ADDRESS_TEXT_MAX];
+        evm_address_text(contract, &publisher->evm.contract);
+        printf("  published by %s to contract %s on chain %" PRIu64 "\n", publisher->name,
+               contract, publisher->evm.chain_id);
+    } else {
+        printf("  published by %s to %s\n", publisher->name, publisher->file);
+    }
     printf("  when it changes: up %s, down %s; heartbeat %s\n", up, down,
            feed->policy.heartbeat > 0 ? heartbeat : "none");
 }

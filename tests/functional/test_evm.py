@@ -1,4 +1,8 @@
-"""The publisher of type=evm: a real Bitcoin node on one side, a real EVM node on the other."""
+"""The publisher of type=evm: a real Bitcoin node on one side, a real EVM node on the other.
+
+Over 600 lines because every test needs the same pair of chains, contracts and keys, which are
+told here once.
+"""
 import json
 import os
 import signal

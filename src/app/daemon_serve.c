@@ -29,17 +29,31 @@ static void answer(struct control_call *call, bool good, const char *text)
     json_decref(reply);
 }
 
+/* A fault without the folders of the file that it names: a gate's reason has little room,
+ * and the log has the whole. */
+static const char *without_folders(const char *fault)
+{
+    const char *place_end = strstr(fault, ": ");
+    const char *from = fault;
+    for (const char *at = fault; place_end && at < place_end; at++)
+        if (*at == '/')
+            from = at + 1;
+    return from;
+}
+
 static void refuse(struct daemon *daemon, struct control_call *call,
                    const struct faults *faults)
 {
     for (size_t i = 0; i < faults->count; i++)
         log_line(LOG_APP, LOG_ERROR, "reload: %s", faults->items[i].text);
-    struct error reason;
+    struct error reason, gate = {.text = "reload refused"};
     error_set(&reason, "reload refused, the lists of before go on: %s%s",
               faults->count ? faults->items[0].text : "unknown",
               faults->count > 1 ? " (and more, see the log)" : "");
     log_line(LOG_APP, LOG_ERROR, "%s", reason.text);
-    sampler_lists(daemon->sampler, reason.text);
+    if (faults->count)
+        error_set(&gate, "reload refused: %s", without_folders(faults->items[0].text));
+    sampler_lists(daemon->sampler, gate.text);
     sampler_request(daemon->sampler);
     answer(call, false, reason.text);
 }

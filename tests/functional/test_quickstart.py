@@ -46,6 +46,11 @@ def processes_in(folder):
     return found
 
 
+def heed_ctrl_c():
+    """Whoever runs the tests in the background has SIGINT ignored, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Play:
     """One run of contrib/quickstart, with a home and a folder for temporary files of its own."""
 
@@ -61,7 +66,7 @@ class Play:
         with open(self.log, 'wb') as output:
             self.process = subprocess.Popen([os.path.join(ROOT, 'contrib', 'quickstart'), *arguments],
                                             stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-                                            env=environment, cwd=tmp_path)
+                                            env=environment, cwd=tmp_path, preexec_fn=heed_ctrl_c)
 
     def output(self):
         return self.log.read_text(encoding='utf-8')

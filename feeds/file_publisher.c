@@ -70,6 +70,18 @@ static enum store_result persist(struct step *step, struct publication *publicat
     return result;
 }
 
+/* Its sum was taken back, and no line of it is there. */
+static enum store_result supersede(const struct step *step,
+                                   struct publication *publication, struct error *error)
+{
+    publication->state = PUBLICATION_SUPERSEDED;
+    publication->retracted = false;
+    publication->changed = step->now;
+    snprintf(publication->detail, sizeof(publication->detail),
+             "its sum was taken back before it was written");
+    return outbox_put(step->txn, step->feed.id, publication, error);
+}
+
 static enum store_result recover(struct step *step, struct publication *publication,
                                  struct error *error)
 {
@@ -86,6 +98,8 @@ static enum store_result recover(struct step *step, struct publication *publicat
         act(step, FILE_ACTION_SYNC, publication);
         return STORE_OK;
     case FILE_LINE_MISSING:
+        if (publication->retracted)
+            return supersede(step, publication, error);
         act(step, FILE_ACTION_WRITE, publication);
         return STORE_OK;
     case FILE_LINE_MOVED:
@@ -94,6 +108,8 @@ static enum store_result recover(struct step *step, struct publication *publicat
         report_unreadable(step, reason.text);
         return STORE_OK;
     }
+    if (publication->retracted)
+        return supersede(step, publication, error);
     publication->position = offset;
     publication->changed = step->now;
     enum store_result result = outbox_put(step->txn, step->feed.id, publication, error);

@@ -146,6 +146,7 @@ json_t *json_publication(const struct publication *publication)
     json_object_set_new(object, "round", json_integer((json_int_t)publication->round));
     json_object_set_new(object, "state",
                         json_string(publication_state_name(publication->state)));
+    json_object_set_new(object, "retracted", json_boolean(publication->retracted));
     json_object_set_new(object, "reason", json_string(due_name(publication->due)));
     json_object_set_new(object, "satoshi", json_integer((json_int_t)report->amount.sat));
     json_object_set_new(object, "height", json_integer(report->height));

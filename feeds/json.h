@@ -27,9 +27,9 @@ json_t *json_gates(const struct gate_report *gates);
 /* An element of `coins --json`; `address` is null when the script has none. */
 json_t *json_coin(const struct coin_view *coin, const struct network *network);
 
-/* An element of `publications --json`: {"round", "state", "reason", "satoshi", "height",
- * "block_hash", "observed_at", "set_hash", "coins", "created_at", "changed_at",
- * "detail"}. */
+/* An element of `publications --json`: {"round", "state", "retracted", "reason",
+ * "satoshi", "height", "block_hash", "observed_at", "set_hash", "coins", "created_at",
+ * "changed_at", "detail"}. */
 json_t *json_publication(const struct publication *publication);
 /* {"feed", "publications"}; takes over `publications`. */
 json_t *json_publications(const char *feed, json_t *publications);

@@ -105,6 +105,22 @@ static enum store_result find_published_block(struct walk *walk, struct error *e
     return result;
 }
 
+/* Whether what stands published is a report of ours whose sum was taken back. */
+static enum store_result find_retraction(struct walk *walk, struct error *error)
+{
+    const struct published *published = &walk->published;
+    struct publication publication;
+    enum store_result result =
+        outbox_get(walk->txn, &publication, walk->feed.id, published->round, error);
+    if (result != STORE_OK)
+        return result == STORE_NOT_FOUND ? STORE_OK : result;
+    walk->out->reported_retracted =
+        publication.retracted &&
+        block_hash_equal(&publication.report.block, &published->block);
+    publication_release(&publication);
+    return STORE_OK;
+}
+
 /* A round that didn't become final is used again. */
 static uint64_t next_round(const struct walk *walk)
 {
@@ -250,6 +266,8 @@ static enum store_result evaluate(struct walk *walk, struct error *error)
         return stop(walk, EVALUATION_UNREADABLE, walk->published.reason);
     if (walk->published.state == PUBLISHED) {
         result = find_published_block(walk, error);
+        if (result == STORE_OK)
+            result = find_retraction(walk, error);
         if (result != STORE_OK)
             return result;
         walk->out->reported_block_orphaned = !walk->published.on_chain;

@@ -30,6 +30,7 @@ struct evaluation {
     uint32_t height;              /* of DUE and WAITING */
     bool reported_block_orphaned; /* the published block isn't on our chain: to be alarmed
                                    */
+    bool reported_retracted; /* the published sum was taken back: a coin was found late */
     char reason[SAMPLE_REASON_TEXT_MAX]; /* for people, of all but NOT_DUE and DUE; may be
                                             empty */
 };

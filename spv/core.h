@@ -203,6 +203,7 @@ struct spv_effect {
             size_t count;
             bool reorganise;
             bool commit;
+            bool retract; /* no rows: take every cohort back to `base` */
         } apply;
         struct {
             uint32_t cohort;

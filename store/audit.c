@@ -98,6 +98,22 @@ static enum store_result check_filter_headers(struct auditor *auditor)
     return result == STORE_NOT_FOUND ? STORE_OK : result;
 }
 
+static enum store_result check_whole_heights(struct auditor *auditor)
+{
+    struct walk walk;
+    enum store_result result =
+        walk_open(&walk, auditor->txn, TABLE_WHOLE_HEIGHTS, auditor->error);
+    if (result == STORE_OK)
+        result = walk_first(&walk, auditor->error);
+    for (; result == STORE_OK; result = walk_next(&walk, auditor->error)) {
+        uint32_t height;
+        if (!whole_height_decode(&height, walk.key, walk.value))
+            audit_fault(auditor, "a row of the heights fetched whole is malformed");
+    }
+    walk_close(&walk);
+    return result == STORE_NOT_FOUND ? STORE_OK : result;
+}
+
 enum store_result audit_chain(struct auditor *auditor)
 {
     struct header_check check = {0};
@@ -120,7 +136,8 @@ enum store_result audit_chain(struct auditor *auditor)
     if (*done == 0)
         audit_fault(auditor, "there are no headers");
     auditor->header_height = *done > 0 ? (uint32_t)(*done - 1) : 0;
-    return check_filter_headers(auditor);
+    result = check_filter_headers(auditor);
+    return result == STORE_OK ? check_whole_heights(auditor) : result;
 }
 
 /* ---- samples and publications ---- */

@@ -12,7 +12,8 @@ struct audit {
     size_t fault_count;                        /* may exceed AUDIT_FAULTS_MAX */
 };
 
-/* Headers link and carry their work; filter headers don't outrun them; cursors, births
+/* Headers link and carry their work; filter headers don't outrun them;
+ * heights fetched whole decode; cursors, births
  * and cohorts fit; coins, tallies and events agree for every feed at the cursor and at
  * each height of the depth that changed; each event has its coin; samples, publications
  * decode and their blocks are on the chain unless orphaned. `progress` (may be NULL) is

@@ -201,6 +201,14 @@ enum store_result chain_rows_replace(struct store_txn *txn, uint32_t from,
     return result;
 }
 
+enum store_result chain_rows_cut_filter_headers(struct store_txn *txn, uint32_t from,
+                                                struct error *error)
+{
+    struct height_key key;
+    struct bytes start = height_key(&key, from), all = {key.b, 0};
+    return table_delete_from(txn, TABLE_FILTER_HEADERS, all, start, error);
+}
+
 enum store_result chain_rows_add_filter_headers(struct store_txn *txn, uint32_t from,
                                                 const struct filter_header *headers,
                                                 size_t count, struct error *error)

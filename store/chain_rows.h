@@ -38,6 +38,13 @@ chain_rows_add_filter_headers(struct store_txn *txn, uint32_t from,
                               const struct filter_header *headers, size_t count,
                               struct error *error);
 
+/* Forget the filter headers from height `from` on (the headers stay), so that others can
+ * be appended; none there is fine. Cohorts above rest on what was matched under them:
+ * take those back first (ledger_retract), so that a crash between leaves a false chain
+ * rather than blocks that nobody looks at again. */
+NODISCARD enum store_result
+chain_rows_cut_filter_headers(struct store_txn *txn, uint32_t from, struct error *error);
+
 /* The chain's work up to and with the header at `height`, a multiple of
  * RETARGET_INTERVAL. */
 NODISCARD enum store_result chain_work_at(struct store_txn *txn, struct u256 *out,

@@ -111,18 +111,35 @@ struct ledger_batch {
      * samples above it become orphaned. Else base is the cohort's cursor, and rows that
      * aren't stored yet are appended. */
     bool reorganise;
+    /* With `reorganise` and `commit`, without rows: something was found that the ledger
+     * lacks, or what it rests on was false. The chain stays as it is; every cohort is
+     * taken back to `base` (no further than to below the lowest birth) to be scanned
+     * again, what any has staged is forgotten. All good samples above become retracted:
+     * what the second scan will find, and of which feeds, isn't known yet. So do their
+     * publications; those that haven't gone out are superseded. */
+    bool retract;
     /* False: keep what the blocks do to us in memory until a later call for the same
      * cohort, whose base follows on, commits; nothing is written. */
     bool commit;
+};
+
+/* What had been published of sums that were taken back. */
+struct retracted_reports {
+    char feed[65];
+    uint64_t count;
+    uint64_t first_round, last_round; /* those between them may be sound */
 };
 
 struct ledger_outcome {
     uint32_t invalid_height; /* for STORE_INVALID_BLOCK */
     uint32_t base;           /* of all that was committed, with what was staged before */
     uint32_t credits, debits;
-    uint32_t rewound;  /* blocks of cohort 0 taken back */
-    bool merged;       /* cohorts met: ledger_cohorts has changed */
-    uint64_t orphaned; /* samples */
+    uint32_t rewound;                  /* blocks of cohort 0 taken back */
+    bool merged;                       /* cohorts met: ledger_cohorts has changed */
+    uint64_t orphaned;                 /* samples */
+    uint64_t retracted;                /* samples */
+    struct retracted_reports *reports; /* one a feed; malloc'd, to be alarmed */
+    size_t report_count;
 };
 
 /* Apply. A block that spends a watched coin twice is STORE_INVALID_BLOCK; a batch whose
@@ -132,6 +149,23 @@ NODISCARD enum store_result ledger_apply(struct ledger *ledger,
                                          const struct ledger_batch *batch,
                                          struct ledger_outcome *outcome,
                                          struct error *error);
+struct ledger_review {
+    bool lacks; /* the block holds something that the ledger ought to have, and hasn't */
+    uint32_t credits, debits; /* so many */
+    struct script_set *spent; /* scripts of our coins that the block spends: its filter
+                                 has to hold each (BIP 158); NULL unless STORE_OK */
+};
+
+/* Compare the block at a height of the ledger's branch, or of a branch that is staged,
+ * with what the cohorts that have passed the height have made of it. Changes nothing.
+ * STORE_STALE if it isn't the block at this height; STORE_FAILED also if the ledger has
+ * events at the height that the block doesn't hold. Release it in any case. */
+NODISCARD enum store_result ledger_review(struct ledger *ledger,
+                                          struct ledger_review *review, uint32_t height,
+                                          const struct block_hash *hash,
+                                          const struct block *block, struct error *error);
+void ledger_review_release(struct ledger_review *review);
+
 /* Forget what a cohort has staged. */
 void ledger_unstage(struct ledger *ledger, uint32_t cohort);
 

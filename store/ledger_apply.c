@@ -28,41 +28,38 @@ static enum store_result put_event(struct store_txn *txn, const struct event *ev
                         error);
 }
 
-/* Consensus: a coinbase of height h - 100 may be spent from h on. */
-static enum store_result mature_coins(struct ledger_change *change, uint32_t height,
-                                      struct error *error)
+/* The block that is being connected. */
+struct connection {
+    struct ledger_change *change;
+    uint32_t cohort;
+    uint32_t height;
+};
+
+static enum store_result mature_coin(void *context, const struct event *event,
+                                     struct error *error)
 {
-    if (height <= COINBASE_MATURITY)
+    const struct connection *at = context;
+    struct coin coin;
+    if (event->kind != EVENT_CREDIT || !event->coin.coinbase)
         return STORE_OK;
-    struct key prefix = key_u32(height - COINBASE_MATURITY);
-    struct walk walk;
-    enum store_result result = walk_open(&walk, change->txn, TABLE_EVENTS, error);
-    if (result == STORE_OK)
-        result = walk_seek(&walk, key_bytes(&prefix), error);
-    for (; result == STORE_OK && bytes_start_with(walk.key, key_bytes(&prefix));
-         result = walk_next(&walk, error)) {
-        struct event event;
-        struct coin coin;
-        if (!event_decode(&event, walk.key, walk.value)) {
-            result = table_damaged(TABLE_EVENTS, "a row is malformed", error);
-            break;
-        }
-        if (event.kind != EVENT_CREDIT || !event.coin.coinbase)
-            continue;
-        result = coin_get(change->txn, &coin, &event.coin.outpoint, error);
-        if (result == STORE_NOT_FOUND)
-            continue;
-        if (result != STORE_OK)
-            break;
-        if (coin.created != event.height || coin.spent < height)
-            continue;
-        if (!tally_board_step(&change->board, &coin, height, TALLY_MATURE)) {
-            result = out_of_range(height, error);
-            break;
-        }
-    }
-    walk_close(&walk);
-    return result == STORE_NOT_FOUND ? STORE_OK : result;
+    enum store_result result =
+        coin_get(at->change->txn, &coin, &event->coin.outpoint, error);
+    if (result != STORE_OK)
+        return result == STORE_NOT_FOUND ? STORE_OK : result;
+    if (coin.created != event->height || coin.spent < at->height)
+        return STORE_OK;
+    return tally_board_step(&at->change->board, &coin, at->height, TALLY_MATURE)
+               ? STORE_OK
+               : out_of_range(at->height, error);
+}
+
+/* Consensus: a coinbase of height h - 100 may be spent from h on. */
+static enum store_result mature_coins(struct connection *at, struct error *error)
+{
+    if (at->cohort != 0 || at->height <= COINBASE_MATURITY)
+        return STORE_OK;
+    uint32_t ripe = at->height - COINBASE_MATURITY;
+    return events_each(at->change->txn, ripe, ripe, mature_coin, at, error);
 }
 
 static enum store_result apply_debit(struct ledger_change *change, uint32_t cohort,
@@ -140,39 +137,31 @@ static enum store_result apply_credit(struct ledger_change *change, uint32_t hei
     return result == STORE_OK ? coin_put(change->txn, &event.coin, error) : result;
 }
 
-/* Coins whose spend is LEDGER_DEPTH deep now leave the table. */
-static enum store_result prune_coins(struct ledger_change *change, uint32_t cohort,
-                                     uint32_t height, struct error *error)
+static enum store_result prune_coin(void *context, const struct event *event,
+                                    struct error *error)
 {
-    if (height <= LEDGER_DEPTH)
+    const struct connection *at = context;
+    struct coin coin;
+    if (event->kind != EVENT_DEBIT ||
+        script_cohort(at->change->state, event->coin.script) != at->cohort)
         return STORE_OK;
-    struct key prefix = key_u32(height - LEDGER_DEPTH);
-    struct walk walk;
-    enum store_result result = walk_open(&walk, change->txn, TABLE_EVENTS, error);
-    if (result == STORE_OK)
-        result = walk_seek(&walk, key_bytes(&prefix), error);
-    for (; result == STORE_OK && bytes_start_with(walk.key, key_bytes(&prefix));
-         result = walk_next(&walk, error)) {
-        struct event event;
-        struct coin coin;
-        if (!event_decode(&event, walk.key, walk.value)) {
-            result = table_damaged(TABLE_EVENTS, "a row is malformed", error);
-            break;
-        }
-        if (event.kind != EVENT_DEBIT ||
-            script_cohort(change->state, event.coin.script) != cohort)
-            continue;
-        result = coin_get(change->txn, &coin, &event.coin.outpoint, error);
-        if (result == STORE_OK && coin.created == event.coin.created &&
-            coin.spent == event.height) {
-            struct key key = coin_key(&coin.outpoint);
-            result = table_delete(change->txn, TABLE_COINS, key_bytes(&key), error);
-        }
-        if (result != STORE_OK && result != STORE_NOT_FOUND)
-            break;
+    enum store_result result =
+        coin_get(at->change->txn, &coin, &event->coin.outpoint, error);
+    if (result == STORE_OK && coin.created == event->coin.created &&
+        coin.spent == event->height) {
+        struct key key = coin_key(&coin.outpoint);
+        result = table_delete(at->change->txn, TABLE_COINS, key_bytes(&key), error);
     }
-    walk_close(&walk);
     return result == STORE_NOT_FOUND ? STORE_OK : result;
+}
+
+/* Coins whose spend is LEDGER_DEPTH deep now leave the table. */
+static enum store_result prune_coins(struct connection *at, struct error *error)
+{
+    if (at->height <= LEDGER_DEPTH)
+        return STORE_OK;
+    uint32_t deep = at->height - LEDGER_DEPTH;
+    return events_each(at->change->txn, deep, deep, prune_coin, at, error);
 }
 
 static enum store_result put_tally(void *context, size_t slot, uint32_t height,
@@ -186,16 +175,15 @@ static enum store_result connect(struct ledger_change *change, uint32_t cohort,
                                  uint32_t height, const struct delta *delta,
                                  struct error *error)
 {
-    enum store_result result = STORE_OK;
-    if (cohort == 0)
-        result = mature_coins(change, height, error);
+    struct connection at = {change, cohort, height};
+    enum store_result result = mature_coins(&at, error);
     for (size_t i = 0; i < delta->count && result == STORE_OK; i++) {
         const struct delta_item *item = &delta->items[i];
         result = item->credit ? apply_credit(change, height, item, error)
                               : apply_debit(change, cohort, height, item, error);
     }
     if (result == STORE_OK)
-        result = prune_coins(change, cohort, height, error);
+        result = prune_coins(&at, error);
     if (result == STORE_OK)
         result = tally_board_flush(&change->board, height, put_tally, change, error);
     return result;
@@ -258,7 +246,7 @@ static enum store_result put_rows(struct store_txn *txn, const struct stage *sta
 
 struct commit {
     struct ledger *ledger;
-    uint32_t cohort;
+    const struct ledger_batch *batch;
     struct ledger_change change;
 };
 
@@ -281,6 +269,8 @@ static void change_release(struct ledger_change *change)
     tally_board_release(&change->board);
     ledger_state_free(change->merged);
     change->merged = NULL;
+    free(change->outcome.reports);
+    change->outcome.reports = NULL;
 }
 
 /* A cohort that is behind stops where cohort 0 is: there they merge. */
@@ -303,28 +293,53 @@ static enum store_result check_reach(const struct ledger_change *change, uint32_
     return STORE_OK;
 }
 
+/* Below the lowest birth there is nothing to scan again. */
+static uint32_t retraction_base(const struct ledger_state *state, uint32_t base)
+{
+    uint32_t lowest = HEIGHT_NONE;
+    for (uint32_t id = 0; id < state->script_limit; id++) {
+        if (state->cohort_of[id] != COHORT_NONE && state->birth_of[id] < lowest)
+            lowest = state->birth_of[id];
+    }
+    return lowest != HEIGHT_NONE && lowest > base + 1 ? lowest - 1 : base;
+}
+
+static enum store_result commit_retraction(void *context, struct store_txn *txn,
+                                           struct error *error)
+{
+    struct commit *commit = context;
+    struct ledger_change *change = &commit->change;
+    change_release(change);
+    change_init(change, commit->ledger, txn);
+    uint32_t base = retraction_base(change->state, commit->batch->base);
+    change->outcome.base = base;
+    enum store_result result = ledger_rewind(change, base, REWIND_RETRACT, error);
+    return result == STORE_OK ? ledger_merge(change, error) : result;
+}
+
 static enum store_result commit_stage(void *context, struct store_txn *txn,
                                       struct error *error)
 {
     struct commit *commit = context;
     struct ledger_change *change = &commit->change;
-    const struct stage *stage = &commit->ledger->stages[commit->cohort];
+    const uint32_t cohort = commit->batch->cohort;
+    const struct stage *stage = &commit->ledger->stages[cohort];
     change_release(change); /* of an attempt for which the map was too small */
     change_init(change, commit->ledger, txn);
     change->outcome.base = stage->base;
     enum store_result result = STORE_OK;
     if (stage->reorganise)
-        result = ledger_rewind(change, stage->base, error);
+        result = ledger_rewind(change, stage->base, REWIND_ORPHAN, error);
     if (result == STORE_OK)
-        result = check_reach(change, commit->cohort, stage, error);
+        result = check_reach(change, cohort, stage, error);
     if (result == STORE_OK && (stage->reorganise || stage->count > 0))
         result = put_rows(txn, stage, error);
     for (size_t i = 0; i < stage->count && result == STORE_OK; i++)
-        result = connect(change, commit->cohort, stage->base + 1 + (uint32_t)i,
-                         &stage->deltas[i], error);
+        result = connect(change, cohort, stage->base + 1 + (uint32_t)i, &stage->deltas[i],
+                         error);
     if (result == STORE_OK && stage->count > 0) {
-        change->cursors[commit->cohort] += (uint32_t)stage->count;
-        result = cohort_put(txn, commit->cohort, change->cursors[commit->cohort], error);
+        change->cursors[cohort] += (uint32_t)stage->count;
+        result = cohort_put(txn, cohort, change->cursors[cohort], error);
     }
     return result == STORE_OK ? ledger_merge(change, error) : result;
 }
@@ -334,7 +349,8 @@ static void take_over(struct commit *commit)
 {
     struct ledger *ledger = commit->ledger;
     struct ledger_change *change = &commit->change;
-    bool reorganised = ledger->stages[commit->cohort].reorganise;
+    uint32_t cohort = commit->batch->cohort;
+    bool reorganised = commit->batch->retract || ledger->stages[cohort].reorganise;
     if (change->merged != NULL) {
         ledger_adopt(ledger, change->merged);
         change->merged = NULL;
@@ -346,7 +362,7 @@ static void take_over(struct commit *commit)
     memcpy(state->board.now, change->board.now,
            state->feed_count * sizeof(*state->board.now));
     for (uint32_t i = 0; i < COHORTS_MAX; i++) {
-        if (reorganised || i == commit->cohort)
+        if (reorganised || i == cohort)
             stage_clear(&ledger->stages[i]);
     }
 }
@@ -363,10 +379,26 @@ stage_batch(struct ledger *ledger, const struct ledger_batch *batch, struct erro
     return result;
 }
 
+/* Commit, or let everything be as it was. */
+static enum store_result perform(struct commit *commit, store_change *change,
+                                 struct ledger_outcome *outcome, struct error *error)
+{
+    enum store_result result = store_update(commit->ledger->store, change, commit, error);
+    if (result == STORE_OK)
+        take_over(commit);
+    else
+        change_release(&commit->change);
+    *outcome = commit->change.outcome;
+    commit->change.outcome.reports = NULL; /* the caller's now */
+    change_release(&commit->change);
+    return result;
+}
+
 enum store_result ledger_apply(struct ledger *ledger, const struct ledger_batch *batch,
                                struct ledger_outcome *outcome, struct error *error)
 {
     assert(batch->count < HEIGHT_NONE - batch->base);
+    assert(!batch->retract || (batch->count == 0 && batch->reorganise && batch->commit));
     *outcome = (struct ledger_outcome){0};
     if (batch->epoch != ledger->epoch ||
         ledger_cohort(ledger->state, batch->cohort) == NULL) {
@@ -374,21 +406,19 @@ enum store_result ledger_apply(struct ledger *ledger, const struct ledger_batch 
                   batch->base + 1);
         return STORE_STALE;
     }
+    struct commit commit = {.ledger = ledger, .batch = batch};
+    if (batch->retract)
+        return perform(&commit, commit_retraction, outcome, error);
+
     struct stage *stage = &ledger->stages[batch->cohort];
     bool started = !stage->active;
     enum store_result result = stage_batch(ledger, batch, error);
     if (result != STORE_OK || !batch->commit)
         return result;
-
-    struct commit commit = {.ledger = ledger, .cohort = batch->cohort};
-    result = store_update(ledger->store, commit_stage, &commit, error);
-    *outcome = commit.change.outcome;
-    if (result == STORE_OK)
-        take_over(&commit);
-    else if (started)
+    result = perform(&commit, commit_stage, outcome, error);
+    if (result != STORE_OK && started)
         stage_clear(stage);
-    else
+    else if (result != STORE_OK)
         stage_drop(stage, batch->count);
-    change_release(&commit.change);
     return result;
 }

@@ -228,28 +228,14 @@ static uint32_t replaced_end(const struct event *event)
     return event->coin.spent < event->height ? event->coin.spent : event->height;
 }
 
-static enum store_result add_events(struct store_txn *txn, struct adder *adder,
-                                    struct error *error)
+static enum store_result visit_event(void *context, const struct event *event,
+                                     struct error *error)
 {
-    struct walk walk;
-    enum store_result result = walk_open(&walk, txn, TABLE_EVENTS, error);
-    if (result == STORE_OK)
-        result = walk_first(&walk, error);
-    for (; result == STORE_OK; result = walk_next(&walk, error)) {
-        struct event event;
-        if (!event_decode(&event, walk.key, walk.value)) {
-            result = table_damaged(TABLE_EVENTS, "a row is malformed", error);
-            break;
-        }
-        if (!add_event(adder, &event) ||
-            (event.kind == EVENT_REPLACED &&
-             !add_coin(adder, &event.coin, replaced_end(&event)))) {
-            result = table_damaged(TABLE_EVENTS, "a sum is out of range", error);
-            break;
-        }
-    }
-    walk_close(&walk);
-    return result == STORE_NOT_FOUND ? STORE_OK : result;
+    struct adder *adder = context;
+    if (add_event(adder, event) && (event->kind != EVENT_REPLACED ||
+                                    add_coin(adder, &event->coin, replaced_end(event))))
+        return STORE_OK;
+    return table_damaged(TABLE_EVENTS, "a sum is out of range", error);
 }
 
 enum store_result ledger_readd(struct store_txn *txn, struct readd *requests,
@@ -271,7 +257,7 @@ enum store_result ledger_readd(struct store_txn *txn, struct readd *requests,
     if (result == STORE_OK)
         result = add_coins(txn, &adder, error);
     if (result == STORE_OK)
-        result = add_events(txn, &adder, error);
+        result = events_each(txn, 0, HEIGHT_NONE, visit_event, &adder, error);
     for (size_t i = 0; i < count; i++) {
         struct readd *request = &requests[i];
         request->events_negative =

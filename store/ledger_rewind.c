@@ -1,4 +1,8 @@
 /* Taking blocks back. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
 #include "store/ledger_state.h"
 #include "store/outbox.h"
 #include "store/sample.h"
@@ -101,23 +105,17 @@ static enum store_result rewind_tallies(struct ledger_change *change, uint32_t f
     return result;
 }
 
-enum store_result ledger_rewind(struct ledger_change *change, uint32_t fork,
-                                struct error *error)
+static enum store_result rewind_cursors(struct ledger_change *change, uint32_t fork,
+                                        struct error *error)
 {
     struct chain_extent extent;
     enum store_result result = chain_extent(change->txn, &extent, error);
-    if (result == STORE_OK)
-        result = undo_events(change->txn, fork, error);
-    if (result == STORE_OK)
-        result = restore_pruned(change, fork, error);
-    if (result == STORE_OK)
-        result = rewind_tallies(change, fork, error);
+    if (result != STORE_OK)
+        return result;
     /* A cursor above the stored headers hasn't got there by applying blocks. */
-    if (result == STORE_OK && change->cursors[0] > fork && extent.header_height > fork)
-        change->outcome.rewound =
-            (change->cursors[0] < extent.header_height ? change->cursors[0]
-                                                       : extent.header_height) -
-            fork;
+    uint32_t top = change->cursors[0] < extent.header_height ? change->cursors[0]
+                                                             : extent.header_height;
+    change->outcome.rewound = top > fork ? top - fork : 0;
     for (size_t i = 0; i < change->state->cohorts.count && result == STORE_OK; i++) {
         uint32_t id = change->state->cohorts.at[i].id;
         if (change->cursors[id] <= fork)
@@ -125,9 +123,58 @@ enum store_result ledger_rewind(struct ledger_change *change, uint32_t fork,
         change->cursors[id] = fork;
         result = cohort_put(change->txn, id, fork, error);
     }
-    if (result == STORE_OK)
-        result = sample_orphan_above(change->txn, fork, &change->outcome.orphaned, error);
-    if (result == STORE_OK)
-        result = outbox_rewind(change->txn, fork, error);
     return result;
+}
+
+/* A feed's publications and samples of sums that don't stand any more. */
+static enum store_result retract_feed(struct ledger_change *change, uint32_t fork,
+                                      const struct feed_row *feed, struct error *error)
+{
+    struct ledger_outcome *outcome = &change->outcome;
+    struct retracted_reports reports = {.count = 0};
+    struct map blocks; /* of what was published */
+    map_init(&blocks, sizeof(struct block_hash), 0, change->ledger->seed);
+    memcpy(reports.feed, feed->name, sizeof(reports.feed));
+    enum store_result result =
+        outbox_retract(change->txn, &reports, &blocks, feed->id, fork, error);
+    if (result == STORE_OK)
+        result = sample_retract_above(change->txn, &outcome->retracted, feed->id, fork,
+                                      &blocks, error);
+    map_release(&blocks);
+    if (result == STORE_OK && reports.count > 0) {
+        outcome->reports = mem_realloc(outcome->reports, outcome->report_count + 1,
+                                       sizeof(*outcome->reports));
+        outcome->reports[outcome->report_count++] = reports;
+    }
+    return result;
+}
+
+static enum store_result rewind_feeds(struct ledger_change *change, uint32_t fork,
+                                      enum rewind_reason reason, struct error *error)
+{
+    struct feed_record *feeds;
+    size_t count;
+    enum store_result result = feed_records(change->txn, &feeds, &count, error);
+    for (size_t i = 0; i < count && result == STORE_OK; i++) {
+        if (reason == REWIND_RETRACT)
+            result = retract_feed(change, fork, &feeds[i].row, error);
+        else
+            result = sample_orphan_above(change->txn, &change->outcome.orphaned,
+                                         feeds[i].row.id, fork, error);
+    }
+    free(feeds);
+    return result == STORE_OK ? outbox_rewind(change->txn, fork, error) : result;
+}
+
+enum store_result ledger_rewind(struct ledger_change *change, uint32_t fork,
+                                enum rewind_reason reason, struct error *error)
+{
+    enum store_result result = undo_events(change->txn, fork, error);
+    if (result == STORE_OK)
+        result = restore_pruned(change, fork, error);
+    if (result == STORE_OK)
+        result = rewind_tallies(change, fork, error);
+    if (result == STORE_OK)
+        result = rewind_cursors(change, fork, error);
+    return result == STORE_OK ? rewind_feeds(change, fork, reason, error) : result;
 }

@@ -29,6 +29,27 @@ enum store_result coin_put(struct store_txn *txn, const struct coin *coin,
                      (struct bytes){value, sizeof(value)}, error);
 }
 
+enum store_result events_each(struct store_txn *txn, uint32_t from, uint32_t to,
+                              event_visit *visit, void *context, struct error *error)
+{
+    struct key first = key_u32(from);
+    struct walk walk;
+    enum store_result result = walk_open(&walk, txn, TABLE_EVENTS, error);
+    if (result == STORE_OK)
+        result = walk_seek(&walk, key_bytes(&first), error);
+    for (; result == STORE_OK; result = walk_next(&walk, error)) {
+        struct event event;
+        if (!event_decode(&event, walk.key, walk.value)) {
+            result = table_damaged(TABLE_EVENTS, "a row is malformed", error);
+            break;
+        }
+        if (event.height > to || (result = visit(context, &event, error)) != STORE_OK)
+            break;
+    }
+    walk_close(&walk);
+    return result == STORE_NOT_FOUND ? STORE_OK : result;
+}
+
 enum store_result cohort_put(struct store_txn *txn, uint32_t id, uint32_t cursor,
                              struct error *error)
 {

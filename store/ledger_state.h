@@ -62,6 +62,13 @@ NODISCARD enum store_result coin_get(struct store_txn *txn, struct coin *out,
                                      struct error *error);
 NODISCARD enum store_result coin_put(struct store_txn *txn, const struct coin *coin,
                                      struct error *error);
+/* Visit the events of heights from .. to, in chain order. Another result of the visit
+ * than STORE_OK ends it and is returned. The visit may write to other tables. */
+typedef enum store_result event_visit(void *context, const struct event *event,
+                                      struct error *error);
+NODISCARD enum store_result events_each(struct store_txn *txn, uint32_t from, uint32_t to,
+                                        event_visit *visit, void *context,
+                                        struct error *error);
 NODISCARD enum store_result cohort_put(struct store_txn *txn, uint32_t id,
                                        uint32_t cursor, struct error *error);
 NODISCARD enum store_result script_put(struct store_txn *txn,
@@ -96,9 +103,11 @@ struct ledger_change {
     struct ledger_state *merged; /* the state after cohorts have merged; else NULL */
 };
 
-/* Take back every block above `fork`, of every cohort. */
+/* Take back every block above `fork`, of every cohort: because its branch was left, or
+ * because what is known of it was wrong. */
+enum rewind_reason { REWIND_ORPHAN, REWIND_RETRACT };
 NODISCARD enum store_result ledger_rewind(struct ledger_change *change, uint32_t fork,
-                                          struct error *error);
+                                          enum rewind_reason reason, struct error *error);
 /* Let cohorts whose cursors have met become one. */
 NODISCARD enum store_result ledger_merge(struct ledger_change *change,
                                          struct error *error);

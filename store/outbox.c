@@ -1,15 +1,19 @@
 #include "store/outbox.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/map.h"
 #include "base/mem.h"
 #include "store/records.h"
 #include "store/statement_record.h"
 #include "store/tables.h"
 
 #define VERSION 1
+/* In the byte of the state. */
+#define RETRACTED 0x80
 
 const char *publication_state_name(enum publication_state state)
 {
@@ -39,7 +43,8 @@ static void publication_encode(struct writer *out, const struct publication *pub
 {
     const char *detail = publication->detail;
     write_u8(out, VERSION);
-    write_u8(out, (uint8_t)publication->state);
+    write_u8(out,
+             (uint8_t)(publication->state | (publication->retracted ? RETRACTED : 0)));
     write_u8(out, publication->due);
     statement_encode(out, &publication->report);
     write_u64be(out, (uint64_t)publication->created.s);
@@ -57,6 +62,8 @@ bool publication_decode(struct publication *out, struct bytes key, struct bytes 
     memset(out, 0, sizeof(*out));
     reader_init(&reader, value.data, value.len);
     uint8_t version = read_u8(&reader), state = read_u8(&reader);
+    out->retracted = (state & RETRACTED) != 0;
+    state &= (uint8_t)~RETRACTED;
     out->due = read_u8(&reader);
     statement_decode(&out->report, &reader);
     out->created.s = (int64_t)read_u64be(&reader);
@@ -153,6 +160,68 @@ enum store_result outbox_each(struct store_txn *txn, uint32_t feed,
     }
     walk_close(&walk);
     return result == STORE_NOT_FOUND ? STORE_OK : result;
+}
+
+/* Rounds of reports above a height, so that none is written while they are walked. */
+struct above {
+    uint64_t *rounds;
+    size_t count, capacity;
+    uint32_t height;
+};
+
+static bool find_above(void *context, const struct publication *publication)
+{
+    struct above *above = context;
+    if (publication->report.height <= above->height ||
+        publication->state == PUBLICATION_SUPERSEDED ||
+        publication->state == PUBLICATION_REFUSED)
+        return true;
+    above->rounds = mem_grow(above->rounds, &above->capacity, above->count + 1,
+                             sizeof(*above->rounds));
+    above->rounds[above->count++] = publication->round;
+    return true;
+}
+
+static bool went_out(enum publication_state state)
+{
+    return state == PUBLICATION_PERSISTED || state == PUBLICATION_SENT ||
+           state == PUBLICATION_MINED || state == PUBLICATION_FINAL;
+}
+
+static enum store_result retract(struct store_txn *txn, struct retracted_reports *reports,
+                                 struct map *blocks, uint32_t feed, uint64_t round,
+                                 struct error *error)
+{
+    struct publication publication;
+    enum store_result result = outbox_get(txn, &publication, feed, round, error);
+    if (result != STORE_OK)
+        return result;
+    if (went_out(publication.state)) {
+        publication.retracted = true;
+        map_put(blocks, &publication.report.block, NULL);
+        reports->first_round = reports->count == 0 ? round : reports->first_round;
+        reports->last_round = round;
+        reports->count++;
+    } else {
+        publication.state = PUBLICATION_SUPERSEDED;
+        snprintf(publication.detail, sizeof(publication.detail),
+                 "its sum was taken back before it was sent");
+    }
+    result = outbox_put(txn, feed, &publication, error);
+    publication_release(&publication);
+    return result;
+}
+
+enum store_result outbox_retract(struct store_txn *txn, struct retracted_reports *reports,
+                                 struct map *blocks, uint32_t feed, uint32_t fork,
+                                 struct error *error)
+{
+    struct above above = {.height = fork};
+    enum store_result result = outbox_each(txn, feed, find_above, &above, error);
+    for (size_t i = 0; i < above.count && result == STORE_OK; i++)
+        result = retract(txn, reports, blocks, feed, above.rounds[i], error);
+    free(above.rounds);
+    return result;
 }
 
 enum store_result outbox_evaluated(struct store_txn *txn, uint32_t *height, uint32_t feed,

@@ -24,7 +24,8 @@ const char *publication_state_name(enum publication_state state);
 struct publication {
     uint64_t round; /* 1, 2, 3 ... of this feed */
     enum publication_state state;
-    uint8_t due; /* enum due (feeds/due.h): why */
+    uint8_t due;    /* enum due (feeds/due.h): why */
+    bool retracted; /* it went out, then its sum was taken back (a coin found late) */
     struct statement report;
     struct wall_time created, changed;
     uint64_t position; /* where it goes: the line's offset in a file, or the contract's
@@ -55,6 +56,16 @@ NODISCARD enum store_result outbox_evaluated(struct store_txn *txn, uint32_t *he
                                              uint32_t feed, struct error *error);
 NODISCARD enum store_result outbox_set_evaluated(struct store_txn *txn, uint32_t feed,
                                                  uint32_t height, struct error *error);
+/* Within a retraction: a feed's reports above the fork don't stand any more. Those that
+ * haven't gone out are superseded. Those that have, or may have (from
+ * PUBLICATION_PERSISTED on), are marked, counted in *reports, and their blocks' hashes
+ * put into `blocks`. */
+struct retracted_reports;
+struct map;
+NODISCARD enum store_result outbox_retract(struct store_txn *txn,
+                                           struct retracted_reports *reports,
+                                           struct map *blocks, uint32_t feed,
+                                           uint32_t fork, struct error *error);
 /* Within a reorganisation: no feed has been evaluated above the fork. */
 NODISCARD enum store_result outbox_rewind(struct store_txn *txn, uint32_t fork,
                                           struct error *error);

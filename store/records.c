@@ -270,6 +270,19 @@ bool member_decode(struct member_record *out, struct bytes key, struct bytes val
            key_u32_u32_decode(&out->feed, &out->script, key);
 }
 
+/* ---- heights fetched whole ---- */
+
+void whole_height_encode(uint8_t value[static WHOLE_HEIGHT_VALUE_SIZE])
+{
+    value[0] = VERSION;
+}
+
+bool whole_height_decode(uint32_t *height, struct bytes key, struct bytes value)
+{
+    return key_u32_decode(height, key) && value.len == WHOLE_HEIGHT_VALUE_SIZE &&
+           value.data[0] == VERSION;
+}
+
 /* ---- tallies ---- */
 
 void tally_encode(uint8_t value[static TALLY_VALUE_SIZE], const struct tally *tally)

@@ -78,6 +78,12 @@ void member_encode(struct writer *out, const struct member_record *member);
 NODISCARD bool member_decode(struct member_record *out, struct bytes key,
                              struct bytes value);
 
+/* The key says it all. */
+#define WHOLE_HEIGHT_VALUE_SIZE 1
+void whole_height_encode(uint8_t value[static WHOLE_HEIGHT_VALUE_SIZE]);
+NODISCARD bool whole_height_decode(uint32_t *height, struct bytes key,
+                                   struct bytes value);
+
 /* A feed's running sum, whatever its policy: mature coins and immature coinbase apart. */
 struct tally {
     struct amount mature, immature;

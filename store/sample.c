@@ -40,7 +40,8 @@ enum {
     SAMPLE_HAS_STATEMENT = 1,
     SAMPLE_SINGLE_PEER = 2,
     SAMPLE_TRUSTED_PEER = 4,
-    SAMPLE_FLAGS = 7
+    SAMPLE_PUBLISHED = 8,
+    SAMPLE_FLAGS = 15
 };
 
 static void sample_encode(struct writer *out, const struct sample *sample)
@@ -49,7 +50,8 @@ static void sample_encode(struct writer *out, const struct sample *sample)
     write_u8(out, (uint8_t)sample->state);
     write_u8(out, (uint8_t)((sample->has_statement ? SAMPLE_HAS_STATEMENT : 0) |
                             (sample->single_peer ? SAMPLE_SINGLE_PEER : 0) |
-                            (sample->trusted_peer ? SAMPLE_TRUSTED_PEER : 0)));
+                            (sample->trusted_peer ? SAMPLE_TRUSTED_PEER : 0) |
+                            (sample->published ? SAMPLE_PUBLISHED : 0)));
     if (sample->has_statement)
         statement_encode(out, &sample->statement);
     write_u64be(out, (uint64_t)sample->taken.s);
@@ -103,6 +105,7 @@ bool sample_decode(struct sample *out, struct bytes key, struct bytes value)
     out->has_statement = (flags & SAMPLE_HAS_STATEMENT) != 0;
     out->single_peer = (flags & SAMPLE_SINGLE_PEER) != 0;
     out->trusted_peer = (flags & SAMPLE_TRUSTED_PEER) != 0;
+    out->published = (flags & SAMPLE_PUBLISHED) != 0;
     if (out->has_statement)
         statement_decode(&out->statement, &reader);
     out->taken.s = (int64_t)read_u64be(&reader);
@@ -209,52 +212,74 @@ enum store_result sample_newest_good(struct store_txn *txn, struct sample *out,
     return newest(txn, out, feed, true, error);
 }
 
-/* ---- reorganisations ---- */
+/* ---- sums that don't stand any more ---- */
 
-/* Samples that a fork makes orphans, so that none is written while they are walked. */
-struct orphans {
-    struct sample *at;
+/* Samples above a height, so that none is written while they are walked. */
+struct above {
+    uint64_t *sequences;
     size_t count, capacity;
-    uint32_t above;
+    uint32_t height;
 };
 
-static bool find_orphan(void *context, const struct sample *sample)
+static bool find_above(void *context, const struct sample *sample)
 {
-    struct orphans *orphans = context;
+    struct above *above = context;
     if (!sample->has_statement)
         return true;
     /* Heights of samples waver by reorganisations and changed confirmations, not by more
      * than the depth that is kept. */
-    if (sample->statement.height + LEDGER_DEPTH < orphans->above)
+    if (sample->statement.height + LEDGER_DEPTH < above->height)
         return false;
-    if (sample->state != SAMPLE_GOOD || sample->statement.height <= orphans->above)
+    if (sample->state != SAMPLE_GOOD || sample->statement.height <= above->height)
         return true;
-    orphans->at = mem_grow(orphans->at, &orphans->capacity, orphans->count + 1,
-                           sizeof(*orphans->at));
-    orphans->at[orphans->count++] = *sample;
+    above->sequences = mem_grow(above->sequences, &above->capacity, above->count + 1,
+                                sizeof(*above->sequences));
+    above->sequences[above->count++] = sample->sequence;
     return true;
 }
 
-enum store_result sample_orphan_above(struct store_txn *txn, uint32_t height,
-                                      uint64_t *orphaned, struct error *error)
+static enum store_result mark(struct store_txn *txn, uint32_t feed, uint64_t sequence,
+                              enum sample_state state, const struct map *published,
+                              struct error *error)
 {
-    struct feed_record *feeds;
-    size_t feed_count;
-    *orphaned = 0;
-    enum store_result result = feed_records(txn, &feeds, &feed_count, error);
-    for (size_t f = 0; f < feed_count && result == STORE_OK; f++) {
-        struct orphans orphans = {.above = height};
-        uint32_t feed = feeds[f].row.id;
-        result = sample_each(txn, feed, find_orphan, &orphans, error);
-        for (size_t i = 0; i < orphans.count && result == STORE_OK; i++) {
-            orphans.at[i].state = SAMPLE_ORPHANED;
-            result = put(txn, feed, &orphans.at[i], error);
-            ++*orphaned;
-        }
-        free(orphans.at);
-    }
-    free(feeds);
+    struct key key = key_u32_u64(feed, sequence);
+    struct bytes value;
+    struct sample sample;
+    enum store_result result =
+        table_get(txn, &value, TABLE_SAMPLES, key_bytes(&key), error);
+    if (result != STORE_OK || !sample_decode(&sample, key_bytes(&key), value))
+        return table_damaged(TABLE_SAMPLES, "a row is gone or malformed", error);
+    sample.state = state;
+    sample.published =
+        published != NULL && map_find(published, &sample.statement.block) != NULL;
+    return put(txn, feed, &sample, error);
+}
+
+static enum store_result mark_above(struct store_txn *txn, uint64_t *marked,
+                                    uint32_t feed, uint32_t height,
+                                    enum sample_state state, const struct map *published,
+                                    struct error *error)
+{
+    struct above above = {.height = height};
+    enum store_result result = sample_each(txn, feed, find_above, &above, error);
+    for (size_t i = 0; i < above.count && result == STORE_OK; i++)
+        result = mark(txn, feed, above.sequences[i], state, published, error);
+    *marked += above.count;
+    free(above.sequences);
     return result;
+}
+
+enum store_result sample_orphan_above(struct store_txn *txn, uint64_t *orphaned,
+                                      uint32_t feed, uint32_t height, struct error *error)
+{
+    return mark_above(txn, orphaned, feed, height, SAMPLE_ORPHANED, NULL, error);
+}
+
+enum store_result sample_retract_above(struct store_txn *txn, uint64_t *retracted,
+                                       uint32_t feed, uint32_t height,
+                                       const struct map *published, struct error *error)
+{
+    return mark_above(txn, retracted, feed, height, SAMPLE_RETRACTED, published, error);
 }
 
 /* ---- thinning ---- */
@@ -299,7 +324,7 @@ static enum store_result thin_from(struct store_txn *txn, uint32_t feed, uint64_
             result = read_at(&walk, feed, &next, error);
         if (result != STORE_OK)
             break; /* the newest stays */
-        if (has_previous && previous.state == sample.state &&
+        if (has_previous && previous.state == sample.state && !sample.published &&
             day_of(&next) == day_of(&sample)) {
             struct key key = key_u32_u64(feed, sample.sequence);
             result = table_delete(txn, TABLE_SAMPLES, key_bytes(&key), error);

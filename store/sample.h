@@ -38,6 +38,7 @@ struct sample {
     uint32_t peers_agreeing;
     bool single_peer;
     bool trusted_peer;
+    bool published; /* known of retracted ones only: a report of its block went out */
     struct amount immature, spent_above;
     uint64_t immature_coins, coins_spent_above;
     struct sample_reason reasons[SAMPLE_REASONS_MAX];
@@ -56,11 +57,19 @@ NODISCARD enum store_result sample_each(struct store_txn *txn, uint32_t feed,
                                         bool (*each)(void *context,
                                                      const struct sample *sample),
                                         void *context, struct error *error);
-/* Mark good samples of every feed above `height` orphaned (within a reorganisation). */
-NODISCARD enum store_result sample_orphan_above(struct store_txn *txn, uint32_t height,
-                                                uint64_t *orphaned, struct error *error);
-/* Thin out: of samples taken before `before`, keep the last of each day (UTC), and those
- * whose state differs from the one before. At most `limit` rows are looked at a call. */
+/* Mark a feed's good samples above `height` orphaned (within a reorganisation), or
+ * retracted; of the latter those in `published` (set of block hashes) as published. Adds
+ * up how many. */
+struct map;
+NODISCARD enum store_result sample_orphan_above(struct store_txn *txn, uint64_t *orphaned,
+                                                uint32_t feed, uint32_t height,
+                                                struct error *error);
+NODISCARD enum store_result
+sample_retract_above(struct store_txn *txn, uint64_t *retracted, uint32_t feed,
+                     uint32_t height, const struct map *published, struct error *error);
+/* Thin out: of samples taken before `before`, keep the last of each day (UTC), those
+ * whose state differs from the one before, and retracted ones that were published. At
+ * most `limit` rows are looked at a call. */
 NODISCARD enum store_result sample_thin(struct store_txn *txn, uint32_t feed,
                                         struct wall_time before, size_t limit,
                                         struct error *error);

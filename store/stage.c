@@ -31,27 +31,22 @@ void ledger_unstage(struct ledger *ledger, uint32_t cohort)
         stage_clear(&ledger->stages[cohort]);
 }
 
+static enum store_result note_debit(void *context, const struct event *event,
+                                    struct error *error)
+{
+    (void)error;
+    struct stage *stage = context;
+    if (event->kind == EVENT_DEBIT)
+        map_put(&stage->restored, &event->coin.outpoint, NULL);
+    return STORE_OK;
+}
+
 /* Coins that were spent above the fork are there again after rewinding, even if their
  * rows are pruned by now. */
 static enum store_result note_restored(struct stage *stage, struct store_txn *txn,
                                        struct error *error)
 {
-    struct key from = key_u32(stage->base + 1);
-    struct walk walk;
-    enum store_result result = walk_open(&walk, txn, TABLE_EVENTS, error);
-    if (result == STORE_OK)
-        result = walk_seek(&walk, key_bytes(&from), error);
-    for (; result == STORE_OK; result = walk_next(&walk, error)) {
-        struct event event;
-        if (!event_decode(&event, walk.key, walk.value)) {
-            result = table_damaged(TABLE_EVENTS, "a row is malformed", error);
-            break;
-        }
-        if (event.kind == EVENT_DEBIT)
-            map_put(&stage->restored, &event.coin.outpoint, NULL);
-    }
-    walk_close(&walk);
-    return result == STORE_NOT_FOUND ? STORE_OK : result;
+    return events_each(txn, stage->base + 1, HEIGHT_NONE, note_debit, stage, error);
 }
 
 static enum store_result stage_start(struct ledger *ledger, struct store_txn *txn,

@@ -315,16 +315,22 @@ static enum store_result open_environment(struct store *store, unsigned flags,
     return store_result_of(store, code, "data.mdb or lock.mdb", error);
 }
 
+static enum store_result put_schema(struct store_txn *txn, struct error *error)
+{
+    uint8_t schema[4];
+    put_u32be(schema, STORE_SCHEMA);
+    return table_put(txn, TABLE_META, text_bytes(META_SCHEMA), (struct bytes){schema, 4},
+                     error);
+}
+
 static enum store_result write_identity(struct store_txn *txn, struct error *error)
 {
     const struct network *network = txn->store->network;
     struct u256 genesis_work = pow_work(network->genesis.bits);
-    uint8_t schema[4], height[4] = {0}, header[BLOCK_HEADER_SIZE], work[32];
-    put_u32be(schema, STORE_SCHEMA);
+    uint8_t height[4] = {0}, header[BLOCK_HEADER_SIZE], work[32];
     block_header_encode(header, &network->genesis);
     u256_to_be(work, &genesis_work);
-    enum store_result result = table_put(txn, TABLE_META, text_bytes(META_SCHEMA),
-                                         (struct bytes){schema, 4}, error);
+    enum store_result result = put_schema(txn, error);
     if (result == STORE_OK)
         result = table_put(txn, TABLE_META, text_bytes(META_NETWORK),
                            text_bytes(network->name), error);
@@ -335,6 +341,22 @@ static enum store_result write_identity(struct store_txn *txn, struct error *err
         result = table_put(txn, TABLE_WORK, (struct bytes){height, 4},
                            (struct bytes){work, sizeof(work)}, error);
     return result;
+}
+
+/* 1 -> 2: opening has made the tables that are new; the rows that are there read as they
+ * did, but a program for schema 1 wouldn't understand those written from now on. */
+static enum store_result migrate(struct store_txn *txn, uint32_t version,
+                                 struct error *error)
+{
+    if (version == 0)
+        return table_damaged(TABLE_META, "no version ever wrote this schema", error);
+    if (txn->mode == STORE_WRITE)
+        return put_schema(txn, error);
+    error_set(error,
+              "ledger in %s: written by an older version (schema %u, this program's is "
+              "%u); start the watcher, which brings it up to date",
+              txn->store->path, version, (unsigned)STORE_SCHEMA);
+    return STORE_FAILED;
 }
 
 static enum store_result check_identity(struct store_txn *txn, struct error *error)
@@ -364,8 +386,6 @@ static enum store_result check_identity(struct store_txn *txn, struct error *err
             store->path, version, (unsigned)STORE_SCHEMA);
         return STORE_NEWER;
     }
-    if (version < STORE_SCHEMA)
-        return table_damaged(TABLE_META, "no version ever wrote this schema", error);
     if (!bytes_equal(network, text_bytes(store->network->name))) {
         error_set(error,
                   "ledger in %s: belongs to network %.*s, not %s; use another datadir",
@@ -373,7 +393,7 @@ static enum store_result check_identity(struct store_txn *txn, struct error *err
                   (const char *)network.data, store->network->name);
         return STORE_OTHER_NETWORK;
     }
-    return STORE_OK;
+    return version < STORE_SCHEMA ? migrate(txn, version, error) : STORE_OK;
 }
 
 /* Table handles live on after the transaction that opened them only if it commits. */

@@ -10,8 +10,9 @@
 #include "base/error.h"
 #include "spv/network.h"
 
-/* Layout version of the tables. A newer one is refused, an older one is migrated. */
-#define STORE_SCHEMA 1
+/* Layout version of the tables. A newer one is refused; an older one is migrated by the
+ * writer that opens it, in one transaction, and refused to readers until then. */
+#define STORE_SCHEMA 2
 
 enum store_result {
     STORE_OK,

@@ -20,13 +20,21 @@ static struct bytes to_bytes(MDB_val val)
 const char *table_name(enum table table)
 {
     static const char *const names[TABLE_COUNT] = {
-        [TABLE_META] = "meta",       [TABLE_HEADERS] = "headers",
-        [TABLE_WORK] = "work",       [TABLE_FILTER_HEADERS] = "filter_headers",
-        [TABLE_SCRIPTS] = "scripts", [TABLE_COHORTS] = "cohorts",
-        [TABLE_COINS] = "coins",     [TABLE_EVENTS] = "events",
-        [TABLE_FEEDS] = "feeds",     [TABLE_MEMBERS] = "members",
-        [TABLE_TALLIES] = "tallies", [TABLE_SAMPLES] = "samples",
-        [TABLE_OUTBOX] = "outbox",   [TABLE_EVALUATED] = "evaluated",
+        [TABLE_META] = "meta",
+        [TABLE_HEADERS] = "headers",
+        [TABLE_WORK] = "work",
+        [TABLE_FILTER_HEADERS] = "filter_headers",
+        [TABLE_SCRIPTS] = "scripts",
+        [TABLE_COHORTS] = "cohorts",
+        [TABLE_COINS] = "coins",
+        [TABLE_EVENTS] = "events",
+        [TABLE_FEEDS] = "feeds",
+        [TABLE_MEMBERS] = "members",
+        [TABLE_TALLIES] = "tallies",
+        [TABLE_SAMPLES] = "samples",
+        [TABLE_OUTBOX] = "outbox",
+        [TABLE_EVALUATED] = "evaluated",
+        [TABLE_WHOLE_HEIGHTS] = "whole_heights",
     };
     assert(table < TABLE_COUNT);
     return names[table];

@@ -27,6 +27,7 @@ enum table {
     TABLE_SAMPLES,        /* feed, sequence -> struct sample */
     TABLE_OUTBOX,         /* feed, round -> struct publication */
     TABLE_EVALUATED,      /* feed -> height */
+    TABLE_WHOLE_HEIGHTS,  /* height -> nothing but a version */
     TABLE_COUNT,
 };
 const char *table_name(enum table table);

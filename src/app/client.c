@@ -32,7 +32,7 @@ struct errand {
     struct error error;
     struct chain_row *rows;
     struct cohort_table cohorts;
-    uint32_t base, credits, debits, rewound;
+    struct ledger_outcome outcome; /* of APPLY */
 };
 
 static struct errand *errand_new(struct client *client, struct spv_effect *effect,
@@ -51,6 +51,7 @@ static void errand_free(struct errand *errand)
     spv_effect_release(&errand->effect);
     cohort_table_release(&errand->cohorts);
     free(errand->rows);
+    free(errand->outcome.reports);
     free(errand);
 }
 
@@ -234,36 +235,51 @@ static enum store_result apply_work(void *context, struct store *store,
                                        .blocks = effect->apply.blocks,
                                        .count = effect->apply.count,
                                        .reorganise = effect->apply.reorganise,
-                                       .commit = effect->apply.commit};
-    struct ledger_outcome outcome = {0};
-    enum store_result result = ledger_apply(ledger, &batch, &outcome, error);
-    errand->base = outcome.base;
-    errand->credits = outcome.credits;
-    errand->debits = outcome.debits;
-    errand->rewound = outcome.rewound;
-    errand->input.applied.invalid_height = outcome.invalid_height;
+                                       .commit = effect->apply.commit,
+                                       .retract = effect->apply.retract};
+    enum store_result result = ledger_apply(ledger, &batch, &errand->outcome, error);
+    errand->input.applied.invalid_height = errand->outcome.invalid_height;
     if (result != STORE_FULL)
         ledger_cohorts(ledger, &errand->cohorts);
     return result;
 }
 
+static void log_retracted(const struct ledger_outcome *outcome)
+{
+    log_line(
+        LOG_SCAN, LOG_WARNING,
+        "scanning again from height %u: %u blocks taken back, %llu samples retracted",
+        outcome->base + 1, outcome->rewound, (unsigned long long)outcome->retracted);
+    for (size_t i = 0; i < outcome->report_count; i++) {
+        const struct retracted_reports *reports = &outcome->reports[i];
+        log_line(LOG_PUBLISH, LOG_ERROR,
+                 "feed %s: published sums above height %u were taken back and are being "
+                 "counted again: rounds %llu to %llu; see `reservewatch publications %s`",
+                 reports->feed, outcome->base, (unsigned long long)reports->first_round,
+                 (unsigned long long)reports->last_round, reports->feed);
+    }
+}
+
 static void log_applied(const struct errand *errand)
 {
     const struct spv_effect *effect = &errand->effect;
-    uint32_t first = errand->base + 1;
+    const struct ledger_outcome *outcome = &errand->outcome;
+    uint32_t first = outcome->base + 1;
     uint32_t last = effect->apply.base + (uint32_t)effect->apply.count;
     char blocks[40];
     if (first < last)
         snprintf(blocks, sizeof(blocks), "blocks %u to %u", first, last);
     else
         snprintf(blocks, sizeof(blocks), "block %u", last);
-    if (errand->rewound)
+    if (effect->apply.retract)
+        log_retracted(outcome);
+    else if (outcome->rewound)
         log_line(LOG_SCAN, LOG_WARNING,
-                 "reorganisation: %u blocks taken back to height %u", errand->rewound,
-                 errand->base);
-    if (errand->credits || errand->debits)
-        log_line(LOG_SCAN, LOG_INFO, "%s: %u credits, %u debits", blocks, errand->credits,
-                 errand->debits);
+                 "reorganisation: %u blocks taken back to height %u", outcome->rewound,
+                 outcome->base);
+    if (outcome->credits || outcome->debits)
+        log_line(LOG_SCAN, LOG_INFO, "%s: %u credits, %u debits", blocks,
+                 outcome->credits, outcome->debits);
     else if (first <= last)
         log_line(LOG_SCAN, LOG_DEBUG, "%s: nothing of ours", blocks);
 }

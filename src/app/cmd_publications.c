@@ -59,7 +59,8 @@ static void print_table(const struct outbox_copy *outbox)
         time_format_utc(created, publication->created.s);
         time_format_utc(changed, publication->changed.s);
         text_table_cell(&table, "%" PRIu64, publication->round);
-        text_table_cell(&table, "%s", publication_state_name(publication->state));
+        text_table_cell(&table, "%s%s", publication_state_name(publication->state),
+                        publication->retracted ? ", retracted" : "");
         text_table_cell(&table, "%s", due_name(publication->due));
         text_table_cell(&table, "%s", btc);
         text_table_cell(&table, "%" PRIu32, publication->report.height);

@@ -6,6 +6,7 @@
 
 #include "app/evm_key.h"
 #include "base/mem.h"
+#include "feeds/statement.h"
 #include "io/clock.h"
 #include "io/http_client.h"
 #include "io/resolver.h"
@@ -117,6 +118,26 @@ static enum store_result find_block(struct store_txn *txn, bool *ours,
     return result;
 }
 
+/* What was taken back meanwhile stays so, whatever the publisher remembers of it. */
+static enum store_result keep_retraction(struct store_txn *txn, uint32_t feed,
+                                         struct publication *publication, bool unseen,
+                                         struct error *error)
+{
+    struct publication stored;
+    enum store_result result = outbox_get(txn, &stored, feed, publication->round, error);
+    if (result != STORE_OK)
+        return result == STORE_NOT_FOUND ? STORE_OK : result;
+    if (statement_equal(&stored.report, &publication->report)) {
+        publication->retracted = stored.retracted;
+        if (unseen && stored.state == PUBLICATION_SUPERSEDED) {
+            publication->state = stored.state;
+            memcpy(publication->detail, stored.detail, sizeof stored.detail);
+        }
+    }
+    publication_release(&stored);
+    return STORE_OK;
+}
+
 static enum store_result commit(struct errand *errand, struct store_txn *txn,
                                 struct error *error)
 {
@@ -134,6 +155,8 @@ static enum store_result commit(struct errand *errand, struct store_txn *txn,
         snprintf(publication->detail, sizeof publication->detail,
                  "its block left our chain before it was sent");
     }
+    if (result == STORE_OK)
+        result = keep_retraction(txn, feed.id, publication, unseen, error);
     errand->has_newest = true;
     return result == STORE_OK ? outbox_put(txn, feed.id, publication, error) : result;
 }

@@ -164,6 +164,10 @@ static void log_publish(const struct sampler_feed *feed, const struct publish *p
         log_line(LOG_PUBLISH, LOG_WARNING,
                  "feed %s: reported-block-orphaned: the published block left our chain",
                  name);
+    if (now->reported_retracted &&
+        !(feed->evaluated && feed->evaluation.reported_retracted))
+        log_line(LOG_PUBLISH, LOG_ERROR,
+                 "feed %s: reported-retracted: the published sum was taken back", name);
     if (same_evaluation(feed, now))
         return;
     if (now->result == EVALUATION_UNREADABLE)

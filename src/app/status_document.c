@@ -62,33 +62,42 @@ static const char *evaluation_state(const struct evaluation *evaluation)
 }
 
 static json_t *publisher_json(const struct sampler_feed *feed, const char *state,
-                              const char *detail)
+                              const char *detail, bool retracted)
 {
-    return json_pack("{s:s, s:s, s:s, s:s}", "feed", feed->feed->name, "publisher",
-                     feed->feed->publisher, "state", state, "detail", detail);
+    struct error text;
+    error_set(&text, "%s", detail);
+    if (retracted && detail[0])
+        error_prefix(&text, "the published sum was taken back");
+    else if (retracted)
+        error_set(&text, "the published sum was taken back");
+    return json_pack("{s:s, s:s, s:s, s:s, s:b}", "feed", feed->feed->name, "publisher",
+                     feed->feed->publisher, "state", state, "detail", text.text,
+                     "retracted", (int)retracted);
 }
 
 /* A named condition stands before what the evaluation says. */
 static json_t *evm_publisher_json(const struct sampler_feed *feed,
                                   const struct evm_status *status)
 {
+    bool retracted = status->has_evaluation && status->evaluation.reported_retracted;
     if (status->condition != EVM_WORKING)
-        return publisher_json(feed, evm_condition_name(status->condition),
-                              status->detail);
+        return publisher_json(feed, evm_condition_name(status->condition), status->detail,
+                              retracted);
     if (!status->has_evaluation)
-        return publisher_json(feed, "idle", "");
+        return publisher_json(feed, "idle", "", false);
     return publisher_json(feed, evaluation_state(&status->evaluation),
-                          status->evaluation.reason);
+                          status->evaluation.reason, retracted);
 }
 
 static json_t *file_publisher_json(const struct sampler_feed *feed)
 {
+    bool retracted = feed->evaluated && feed->evaluation.reported_retracted;
     if (feed->publish_fault.text[0])
-        return publisher_json(feed, "failing", feed->publish_fault.text);
+        return publisher_json(feed, "failing", feed->publish_fault.text, retracted);
     if (!feed->evaluated)
-        return publisher_json(feed, "idle", "");
+        return publisher_json(feed, "idle", "", false);
     return publisher_json(feed, evaluation_state(&feed->evaluation),
-                          feed->evaluation.reason);
+                          feed->evaluation.reason, retracted);
 }
 
 static json_t *publishers_json(const struct sampler *sampler,

@@ -41,12 +41,12 @@ def content(watcher):
 
 def test_newer_schema_is_refused(watcher):
     assert watcher.stop() == DONE
-    put(watcher, 'meta', b'schema', struct.pack('>I', 2))
+    put(watcher, 'meta', b'schema', struct.pack('>I', 3))
     before = content(watcher)
     for command in (('run',), ('reserves',), ('coins', FEED), ('publications', FEED), ('audit',), ('status',)):
         result = watcher.run(*command)
         assert result.returncode == NEWER_SCHEMA, (command, result)
-        assert ledger(watcher) in result.stderr and 'schema 2, this program knows 1' in result.stderr, result
+        assert ledger(watcher) in result.stderr and 'schema 3, this program knows 2' in result.stderr, result
         assert 'upgrade reservewatch' in result.stderr and not result.stdout, result
     assert content(watcher) == before
 

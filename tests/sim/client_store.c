@@ -75,7 +75,8 @@ static void apply(struct sim *sim, const struct spv_effect *effect,
                                        .blocks = effect->apply.blocks,
                                        .count = effect->apply.count,
                                        .reorganise = effect->apply.reorganise,
-                                       .commit = effect->apply.commit};
+                                       .commit = effect->apply.commit,
+                                       .retract = effect->apply.retract};
     struct ledger_outcome outcome = {0};
     enum store_result result = ledger_apply(sim->client->ledger, &batch, &outcome, error);
     if (result != STORE_OK && result != STORE_STALE && result != STORE_INVALID_BLOCK)
@@ -94,6 +95,7 @@ static void apply(struct sim *sim, const struct spv_effect *effect,
                                                      : APPLY_INVALID;
     input->applied.invalid_height = outcome.invalid_height;
     input->applied.reason = error->text;
+    free(outcome.reports);
 }
 
 /* ---- definitions ---- */

@@ -153,6 +153,7 @@ static void test_publications(void **state)
     struct publication publication = {
         .round = 4,
         .state = PUBLICATION_FINAL,
+        .retracted = true,
         .due = DUE_DEVIATION_DOWN,
         .report = {.height = 95, .time = {1600}, .amount = {9}, .coins = 2},
         .created = {1700000000},
@@ -166,7 +167,8 @@ static void test_publications(void **state)
     char expected[1024];
     snprintf(expected, sizeof(expected),
              "{\"feed\":\"wbtc\",\"publications\":[{\"round\":4,\"state\":\"%s\","
-             "\"reason\":\"deviation-down\",\"satoshi\":9,\"height\":95,"
+             "\"retracted\":true,\"reason\":\"deviation-down\",\"satoshi\":9,"
+             "\"height\":95,"
              "\"block_hash\":\"" HEX_AB "\",\"observed_at\":1600,\"set_hash\":\"" HEX_CD
              "\",\"coins\":2,\"created_at\":1700000000,\"changed_at\":1700000001,"
              "\"detail\":\"x\"}]}",

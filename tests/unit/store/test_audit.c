@@ -3,6 +3,7 @@
 #include "store/outbox.h"
 #include "store/records.h"
 #include "store/sample.h"
+#include "store/whole_heights.h"
 
 /* Change the n-th row of a table: flip a byte of its value, delete it, or put a row. */
 struct damage {
@@ -52,6 +53,8 @@ static enum store_result add_rows(void *context, struct store_txn *txn,
         result = sample_append(txn, one->feed.id, &sample, error);
     if (result == STORE_OK)
         result = outbox_put(txn, one->feed.id, &publication, error);
+    if (result == STORE_OK)
+        result = whole_heights_add(txn, (const uint32_t[]){7}, 1, error);
     struct filter_header filters[13] = {{{1}}};
     return result == STORE_OK ? chain_rows_add_filter_headers(txn, 0, filters, 13, error)
                               : result;
@@ -124,6 +127,7 @@ static void test_planted_damage(void **state)
         {.table = TABLE_SAMPLES, .row = 0, .how = FLIP, .byte = 40}, /* block */
         {.table = TABLE_SAMPLES, .row = 0, .how = FLIP, .byte = 0},
         {.table = TABLE_SAMPLES, .row = 0, .how = FLIP, .byte = 114}, /* amount */
+        {.table = TABLE_WHOLE_HEIGHTS, .row = 0, .how = FLIP, .byte = 0},
         {.table = TABLE_OUTBOX, .row = 0, .how = FLIP, .byte = 0},
         {.table = TABLE_OUTBOX, .row = 0, .how = FLIP, .byte = 10},
     };

@@ -25,6 +25,13 @@ static enum store_result add_filters(void *context, struct store_txn *txn,
                                          change->count, error);
 }
 
+static enum store_result cut_filters(void *context, struct store_txn *txn,
+                                     struct error *error)
+{
+    const struct change *change = context;
+    return chain_rows_cut_filter_headers(txn, change->from, error);
+}
+
 static void make_chain(struct chain_row *rows, struct block_header *headers,
                        struct filter_header *filters, uint32_t from, size_t count,
                        uint32_t salt)
@@ -95,6 +102,23 @@ static void test_rows(void **state)
     assert_int_equal(median.s, rows[95].header.time.s);
     expect(chain_median_time(txn, &median, 2, &error), STORE_OK);
     assert_int_equal(median.s, rows[1].header.time.s);
+    store_abort(txn);
+
+    /* Other filter headers for the same headers. */
+    expect(store_update(store, cut_filters, &(struct change){.from = 2500}, &error),
+           STORE_OK);
+    expect(store_update(store, cut_filters, &(struct change){.from = 2600}, &error),
+           STORE_OK);
+    expect(store_update(store, add_filters, &(struct change){2500, NULL, filters, 300},
+                        &error),
+           STORE_OK);
+    expect(store_begin(store, &txn, STORE_READ, &error), STORE_OK);
+    expect(chain_extent(txn, &extent, &error), STORE_OK);
+    assert_int_equal(extent.header_height, ROWS - 1);
+    assert_int_equal(extent.filter_header_count, 2800);
+    expect(chain_rows_read(txn, got, 2499, 2, &error), STORE_OK);
+    assert_memory_equal(&got[0].filter_header, &rows[2499].filter_header, 32);
+    assert_memory_equal(&got[1].filter_header, &filters[0], 32);
     store_abort(txn);
 
     /* A branch off: what belonged to the old one goes, filter headers and work too. */

@@ -174,12 +174,43 @@ static void test_thinning(void **state)
     }
 }
 
+static enum store_result thin_all(void *context, struct store_txn *txn,
+                                  struct error *error)
+{
+    (void)context;
+    return sample_thin(txn, 1, (struct wall_time){10 * DAY}, 100, error);
+}
+
+/* A sum that went out and was taken back is kept. */
+static void test_published_stay(void **state)
+{
+    (void)state;
+    struct error error = {""};
+    struct one_feed one;
+    struct found found;
+    one_feed_open(&one, 1, 1);
+    for (int64_t i = 0; i < 20; i++) {
+        struct sample sample = at(DAY + i, SAMPLE_RETRACTED, 1);
+        sample.published = i == 7 || i == 8;
+        add(one.fixture.store, sample);
+    }
+    expect(store_update(one.fixture.store, thin_all, NULL, &error), STORE_OK);
+    list(one.fixture.store, &found);
+    assert_int_equal(found.count, 4);
+    assert_int_equal(found.at[0].sequence, 20);
+    assert_int_equal(found.at[1].sequence, 9);
+    assert_int_equal(found.at[2].sequence, 8);
+    assert_int_equal(found.at[3].sequence, 1);
+    one_feed_close(&one);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_reorganisation_orphans),
         cmocka_unit_test(test_thinning),
+        cmocka_unit_test(test_published_stay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

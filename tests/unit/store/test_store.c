@@ -203,6 +203,44 @@ static void test_newer(void **state)
     fixture_close(&fixture);
 }
 
+static enum store_result make_older(void *context, struct store_txn *txn,
+                                    struct error *error)
+{
+    (void)context;
+    uint8_t version[4];
+    put_u32be(version, 1);
+    int code = mdb_drop(txn->txn, txn->store->tables[TABLE_WHOLE_HEIGHTS], 1);
+    enum store_result result = store_result_of(txn->store, code, "a table", error);
+    return result == STORE_OK
+               ? table_put(txn, TABLE_META, (struct bytes){(const uint8_t *)"schema", 6},
+                           (struct bytes){version, 4}, error)
+               : result;
+}
+
+/* The writer brings an older ledger up to date; readers say so until it has. */
+static void test_older(void **state)
+{
+    (void)state;
+    struct error error = {""};
+    struct fixture fixture;
+    struct store *reader;
+    fixture_open(&fixture);
+    expect(store_update(fixture.store, put_big, &(struct big){0, 1, 7}, &error),
+           STORE_OK);
+    expect(store_update(fixture.store, make_older, NULL, &error), STORE_OK);
+    store_close(fixture.store);
+    expect(store_open(&reader, fixture.ledger, STORE_READ, regtest(), &error),
+           STORE_FAILED);
+    assert_non_null(strstr(error.text, "older version (schema 1"));
+    expect(store_open(&fixture.store, fixture.ledger, STORE_WRITE, regtest(), &error),
+           STORE_OK);
+    assert_true(has_big(fixture.store, 0, 7));
+    expect(store_open(&reader, fixture.ledger, STORE_READ, regtest(), &error), STORE_OK);
+    store_close(reader);
+    assert_int_equal(count_faults(fixture.store, false), 0);
+    fixture_close(&fixture);
+}
+
 static int run_damaged(struct fixture *fixture)
 {
     struct error error;
@@ -488,6 +526,7 @@ int main(void)
         cmocka_unit_test(test_missing),
         cmocka_unit_test(test_half_made),
         cmocka_unit_test(test_newer),
+        cmocka_unit_test(test_older),
         cmocka_unit_test(test_damaged),
         cmocka_unit_test(test_small_address_space),
         cmocka_unit_test(test_reader_maps_anew),

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "spv/pow.h"
+#include "store/identity.h"
 #include "store/tables.h"
 
 #define MAP_SIZE_MOST ((size_t)1 << 40)
@@ -20,16 +20,9 @@
 /* Address space that is left to the rest of the process: its stacks and heaps. */
 #define MAP_MARGIN ((size_t)128 << 20)
 
-/* Names in TABLE_META; values of others have a prefix of their own. */
-#define META_SCHEMA "schema"
-#define META_NETWORK "network"
+/* Values of others in TABLE_META have a prefix of their own. */
 #define META_VALUE "value/"
 #define META_NAME_MAX 200
-
-static struct bytes text_bytes(const char *text)
-{
-    return (struct bytes){(const uint8_t *)text, strlen(text)};
-}
 
 /* ---- what LMDB says ---- */
 
@@ -315,87 +308,6 @@ static enum store_result open_environment(struct store *store, unsigned flags,
     return store_result_of(store, code, "data.mdb or lock.mdb", error);
 }
 
-static enum store_result put_schema(struct store_txn *txn, struct error *error)
-{
-    uint8_t schema[4];
-    put_u32be(schema, STORE_SCHEMA);
-    return table_put(txn, TABLE_META, text_bytes(META_SCHEMA), (struct bytes){schema, 4},
-                     error);
-}
-
-static enum store_result write_identity(struct store_txn *txn, struct error *error)
-{
-    const struct network *network = txn->store->network;
-    struct u256 genesis_work = pow_work(network->genesis.bits);
-    uint8_t height[4] = {0}, header[BLOCK_HEADER_SIZE], work[32];
-    block_header_encode(header, &network->genesis);
-    u256_to_be(work, &genesis_work);
-    enum store_result result = put_schema(txn, error);
-    if (result == STORE_OK)
-        result = table_put(txn, TABLE_META, text_bytes(META_NETWORK),
-                           text_bytes(network->name), error);
-    if (result == STORE_OK)
-        result = table_put(txn, TABLE_HEADERS, (struct bytes){height, 4},
-                           (struct bytes){header, sizeof(header)}, error);
-    if (result == STORE_OK)
-        result = table_put(txn, TABLE_WORK, (struct bytes){height, 4},
-                           (struct bytes){work, sizeof(work)}, error);
-    return result;
-}
-
-/* 1 -> 2: opening has made the tables that are new; the rows that are there read as they
- * did, but a program for schema 1 wouldn't understand those written from now on. */
-static enum store_result migrate(struct store_txn *txn, uint32_t version,
-                                 struct error *error)
-{
-    if (version == 0)
-        return table_damaged(TABLE_META, "no version ever wrote this schema", error);
-    if (txn->mode == STORE_WRITE)
-        return put_schema(txn, error);
-    error_set(error,
-              "ledger in %s: written by an older version (schema %u, this program's is "
-              "%u); start the watcher, which brings it up to date",
-              txn->store->path, version, (unsigned)STORE_SCHEMA);
-    return STORE_FAILED;
-}
-
-static enum store_result check_identity(struct store_txn *txn, struct error *error)
-{
-    struct store *store = txn->store;
-    struct bytes schema, network;
-    enum store_result result =
-        table_get(txn, &schema, TABLE_META, text_bytes(META_SCHEMA), error);
-    if (result == STORE_NOT_FOUND && txn->mode == STORE_WRITE)
-        return write_identity(txn, error);
-    if (result == STORE_OK)
-        result = table_get(txn, &network, TABLE_META, text_bytes(META_NETWORK), error);
-    if (result == STORE_NOT_FOUND) {
-        error_set(error, "ledger in %s: empty; start the watcher first", store->path);
-        return STORE_MISSING;
-    }
-    if (result != STORE_OK)
-        return result;
-    if (schema.len != 4)
-        return table_damaged(TABLE_META, "the schema's version is malformed", error);
-    uint32_t version = get_u32be(schema.data);
-    if (version > STORE_SCHEMA) {
-        error_set(
-            error,
-            "ledger in %s: written by a newer version (schema %u, this program knows "
-            "%u); upgrade reservewatch",
-            store->path, version, (unsigned)STORE_SCHEMA);
-        return STORE_NEWER;
-    }
-    if (!bytes_equal(network, text_bytes(store->network->name))) {
-        error_set(error,
-                  "ledger in %s: belongs to network %.*s, not %s; use another datadir",
-                  store->path, (int)(network.len < 32 ? network.len : 32),
-                  (const char *)network.data, store->network->name);
-        return STORE_OTHER_NETWORK;
-    }
-    return version < STORE_SCHEMA ? migrate(txn, version, error) : STORE_OK;
-}
-
 /* Table handles live on after the transaction that opened them only if it commits. */
 static enum store_result open_tables(struct store *store, struct error *error)
 {
@@ -417,10 +329,10 @@ static enum store_result open_tables(struct store *store, struct error *error)
             result = store_result_of(store, code, name, error);
         }
         if (table == TABLE_META && result == STORE_OK && txn->mode == STORE_READ)
-            result = check_identity(txn, error);
+            result = identity_check(txn, error);
     }
     if (result == STORE_OK && txn->mode == STORE_WRITE)
-        result = check_identity(txn, error);
+        result = identity_check(txn, error);
     if (result == STORE_OK)
         return store_commit(txn, error);
     store_abort(txn);
@@ -561,7 +473,7 @@ static struct bytes value_key(char key[static META_NAME_MAX], const char *name)
 {
     int len = snprintf(key, META_NAME_MAX, META_VALUE "%s", name);
     assert(len > 0 && len < META_NAME_MAX);
-    return text_bytes(key);
+    return (struct bytes){(const uint8_t *)key, (size_t)len};
 }
 
 enum store_result store_put_value(struct store_txn *txn, const char *name,

@@ -361,6 +361,9 @@ static void take_over(struct commit *commit)
         state->cohorts.at[i].cursor = change->cursors[state->cohorts.at[i].id];
     memcpy(state->board.now, change->board.now,
            state->feed_count * sizeof(*state->board.now));
+    /* Blocks on their way may have been passed by for what is known to be wrong. */
+    if (commit->batch->retract)
+        state->cohorts.epoch = ++ledger->epoch;
     for (uint32_t i = 0; i < COHORTS_MAX; i++) {
         if (reorganised || i == cohort)
             stage_clear(&ledger->stages[i]);

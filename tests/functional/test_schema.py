@@ -6,9 +6,9 @@ import struct
 
 import pytest
 
-from ledger import put
+from ledger import put, rows
 from scenario import FEED, HistoryPeer, check_end, check_ledger, published, stand_at
-from watcher import BUSY, DONE, USAGE
+from watcher import BUSY, DONE, FAILED, USAGE
 
 NEWER_SCHEMA = 5
 MIB = 1 << 20
@@ -49,6 +49,24 @@ def test_newer_schema_is_refused(watcher):
         assert ledger(watcher) in result.stderr and 'schema 3, this program knows 2' in result.stderr, result
         assert 'upgrade reservewatch' in result.stderr and not result.stdout, result
     assert content(watcher) == before
+
+
+def test_older_schema_is_brought_up_to_date(watcher, peer, history):
+    """By the watcher; the commands say so until it has."""
+    assert watcher.stop() == DONE
+    put(watcher, 'meta', b'schema', struct.pack('>I', 1))
+    before = content(watcher)
+    for command in (('reserves',), ('audit',)):
+        result = watcher.run(*command)
+        assert result.returncode == FAILED and not result.stdout, (command, result)
+        assert 'older version (schema 1' in result.stderr and 'start the watcher' in result.stderr, result
+    assert content(watcher) == before
+    watcher.start()
+    peer.move(history.stages[1])
+    stand_at(watcher, history.stages[1])
+    check_ledger(watcher)
+    assert watcher.stop() == DONE
+    assert dict(rows(watcher, 'meta'))[b'schema'] == struct.pack('>I', 2)
 
 
 def test_ledger_of_another_network_is_refused(watcher):

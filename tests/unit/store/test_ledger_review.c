@@ -322,9 +322,13 @@ static void test_retraction_of_cohorts(void **state)
     struct one_feed one;
     one_feed_open(&one, 1, 20);
     expect(one_feed_define(&one, 2, 5, &error), STORE_OK);
+    ledger_cohorts(one.ledger, &cohorts);
+    uint64_t epoch = cohorts.epoch;
+    cohort_table_release(&cohorts);
     expect(retract(&one, 9, &outcome, &error), STORE_OK);
     assert_false(outcome.merged);
     ledger_cohorts(one.ledger, &cohorts);
+    assert_true(cohorts.epoch > epoch); /* what is on its way is stale */
     assert_int_equal(cohorts.count, 2);
     assert_int_equal(cohorts.at[0].cursor, 9);
     assert_int_equal(cohorts.at[1].cursor, 4);
@@ -333,9 +337,30 @@ static void test_retraction_of_cohorts(void **state)
     assert_true(outcome.merged);
     assert_int_equal(count_faults(one.fixture.store, false), 0);
     one_feed_close(&one);
+}
 
+/* Nothing is scanned again below the lowest birth. */
+static void test_retraction_to_birth(void **state)
+{
+    (void)state;
+    struct error error = {""};
+    struct ledger_outcome outcome;
+    struct one_feed one;
     one_feed_open(&one, 1, 3);
-    expect(one_feed_define(&one, 0, 1, &error), STORE_OK);
+    const struct watched_script watched = {{one.scripts[1], SCRIPT_LEN}, 6};
+    const struct feed_member member = {0, 6, "cold", "BitGo"};
+    const struct feed_definition feed = {
+        .name = "wbtc", .confirmations = 6, .members = &member, .member_count = 1};
+    const struct ledger_definition definition = {&watched, 1, &feed, 1};
+    expect(ledger_define(one.ledger, &definition, &error), STORE_OK);
+    apply_hiding(&one, 3, 9, 0, true);
+    expect(retract(&one, 0, &outcome, &error), STORE_OK);
+    assert_int_equal(outcome.base, 5);
+    assert_int_equal(outcome.rewound, 7);
+    apply_hiding(&one, 5, 7, 0, true);
+    expect(retract(&one, 8, &outcome, &error), STORE_OK);
+    assert_int_equal(outcome.base, 8);
+    assert_int_equal(count_faults(one.fixture.store, false), 0);
     one_feed_close(&one);
 }
 
@@ -349,6 +374,7 @@ int main(void)
         cmocka_unit_test(test_damage),
         cmocka_unit_test(test_retraction),
         cmocka_unit_test(test_retraction_of_cohorts),
+        cmocka_unit_test(test_retraction_to_birth),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -296,12 +296,8 @@ static enum store_result check_reach(const struct ledger_change *change, uint32_
 /* Below the lowest birth there is nothing to scan again. */
 static uint32_t retraction_base(const struct ledger_state *state, uint32_t base)
 {
-    uint32_t lowest = HEIGHT_NONE;
-    for (uint32_t id = 0; id < state->script_limit; id++) {
-        if (state->cohort_of[id] != COHORT_NONE && state->birth_of[id] < lowest)
-            lowest = state->birth_of[id];
-    }
-    return lowest != HEIGHT_NONE && lowest > base + 1 ? lowest - 1 : base;
+    uint32_t birth = ledger_lowest_birth(state);
+    return birth != HEIGHT_NONE && birth > base + 1 ? birth - 1 : base;
 }
 
 static enum store_result commit_retraction(void *context, struct store_txn *txn,

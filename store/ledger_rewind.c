@@ -166,14 +166,45 @@ static enum store_result rewind_feeds(struct ledger_change *change, uint32_t for
     return result == STORE_OK ? outbox_rewind(change->txn, fork, error) : result;
 }
 
-enum store_result ledger_rewind(struct ledger_change *change, uint32_t fork,
-                                enum rewind_reason reason, struct error *error)
+/* Nothing of ours lies at or below the fork: whatever the rows say, damaged or not, they
+ * go. */
+static enum store_result clear_rows(struct ledger_change *change, struct error *error)
+{
+    enum store_result result = table_clear(change->txn, TABLE_EVENTS, error);
+    if (result == STORE_OK)
+        result = table_clear(change->txn, TABLE_COINS, error);
+    if (result == STORE_OK)
+        result = table_clear(change->txn, TABLE_TALLIES, error);
+    for (size_t i = 0; i < change->state->feed_count; i++)
+        change->board.now[i] = (struct tally){0};
+    return result;
+}
+
+static enum store_result undo_rows(struct ledger_change *change, uint32_t fork,
+                                   struct error *error)
 {
     enum store_result result = undo_events(change->txn, fork, error);
     if (result == STORE_OK)
         result = restore_pruned(change, fork, error);
-    if (result == STORE_OK)
-        result = rewind_tallies(change, fork, error);
+    return result == STORE_OK ? rewind_tallies(change, fork, error) : result;
+}
+
+uint32_t ledger_lowest_birth(const struct ledger_state *state)
+{
+    uint32_t lowest = HEIGHT_NONE;
+    for (uint32_t id = 0; id < state->script_limit; id++) {
+        if (state->cohort_of[id] != COHORT_NONE && state->birth_of[id] < lowest)
+            lowest = state->birth_of[id];
+    }
+    return lowest;
+}
+
+enum store_result ledger_rewind(struct ledger_change *change, uint32_t fork,
+                                enum rewind_reason reason, struct error *error)
+{
+    bool all = reason == REWIND_RETRACT && fork < ledger_lowest_birth(change->state);
+    enum store_result result =
+        all ? clear_rows(change, error) : undo_rows(change, fork, error);
     if (result == STORE_OK)
         result = rewind_cursors(change, fork, error);
     return result == STORE_OK ? rewind_feeds(change, fork, reason, error) : result;

@@ -108,6 +108,8 @@ struct ledger_change {
 enum rewind_reason { REWIND_ORPHAN, REWIND_RETRACT };
 NODISCARD enum store_result ledger_rewind(struct ledger_change *change, uint32_t fork,
                                           enum rewind_reason reason, struct error *error);
+/* HEIGHT_NONE if nothing is watched. */
+uint32_t ledger_lowest_birth(const struct ledger_state *state);
 /* Let cohorts whose cursors have met become one. */
 NODISCARD enum store_result ledger_merge(struct ledger_change *change,
                                          struct error *error);

@@ -109,6 +109,14 @@ enum store_result table_rows(struct store_txn *txn, uint64_t *rows, enum table t
     return row_result(txn, code, table, error);
 }
 
+enum store_result table_clear(struct store_txn *txn, enum table table,
+                              struct error *error)
+{
+    assert(txn->mode == STORE_WRITE);
+    int code = mdb_drop(txn->txn, txn->store->tables[table], 0);
+    return row_result(txn, code, table, error);
+}
+
 enum store_result table_delete_from(struct store_txn *txn, enum table table,
                                     struct bytes prefix, struct bytes from,
                                     struct error *error)

@@ -75,6 +75,9 @@ NODISCARD enum store_result table_delete(struct store_txn *txn, enum table table
                                          struct bytes key, struct error *error);
 NODISCARD enum store_result table_rows(struct store_txn *txn, uint64_t *rows,
                                        enum table table, struct error *error);
+/* Delete every row. */
+NODISCARD enum store_result table_clear(struct store_txn *txn, enum table table,
+                                        struct error *error);
 /* Delete the rows whose keys start with `prefix` and aren't below `from`. */
 NODISCARD enum store_result table_delete_from(struct store_txn *txn, enum table table,
                                               struct bytes prefix, struct bytes from,

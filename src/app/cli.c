@@ -11,8 +11,8 @@
 #include "base/mem.h"
 
 /* Options besides the global keys. */
-static const char *const plain_options[] = {"help", "version",       "json",   "csv",
-                                            "conf", "password-file", "dry-run"};
+static const char *const plain_options[] = {"help", "version",       "json", "csv",
+                                            "conf", "password-file", "from", "dry-run"};
 #define PLAIN_OPTIONS (sizeof(plain_options) / sizeof(*plain_options))
 
 static const struct command *command_find(const char *name)
@@ -107,6 +107,19 @@ static bool parse_switch(struct invocation *out, enum cli_wish *wish, const char
     return true;
 }
 
+static bool parse_from(struct invocation *out, const char *text, struct error *error)
+{
+    char *end;
+    if (text == NULL)
+        return false;
+    unsigned long height = strtoul(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || *end || height >= UINT32_MAX / 2)
+        return error_set(error, "--from: '%.64s' isn't a height", text);
+    out->has_from = true;
+    out->from = (uint32_t)height;
+    return true;
+}
+
 static bool parse_option(struct invocation *out, enum cli_wish *wish, struct words *words,
                          const char *name, struct error *error)
 {
@@ -121,6 +134,8 @@ static bool parse_option(struct invocation *out, enum cli_wish *wish, struct wor
         out->password_file = option_value(words, name, len, error);
         return out->password_file != NULL;
     }
+    if (len == strlen("from") && memcmp(name, "from", len) == 0)
+        return parse_from(out, option_value(words, name, len, error), error);
     if (is_global_key(name, len))
         return parse_global(out, words, name, len, error);
     return unknown_option(name, len, error);
@@ -165,6 +180,8 @@ static bool check_use(const struct invocation *invocation, struct error *error)
         return error_set(error, "%s: has no --csv", command->name);
     if (invocation->password_file != NULL && !command->password_file)
         return error_set(error, "%s: has no --password-file", command->name);
+    if (invocation->has_from && !command->from)
+        return error_set(error, "%s: has no --from", command->name);
     if (invocation->dry_run != command->dry_run)
         return error_set(error,
                          command->dry_run ? "%s: write --dry-run; the running watcher "

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "app/client.h"
+#include "app/rescan.h"
 #include "base/mem.h"
 #include "io/clock.h"
 #include "io/peer_link.h"
@@ -244,22 +245,6 @@ static enum store_result apply_work(void *context, struct store *store,
     return result;
 }
 
-static void log_retracted(const struct ledger_outcome *outcome)
-{
-    log_line(
-        LOG_SCAN, LOG_WARNING,
-        "scanning again from height %u: %u blocks taken back, %llu samples retracted",
-        outcome->base + 1, outcome->rewound, (unsigned long long)outcome->retracted);
-    for (size_t i = 0; i < outcome->report_count; i++) {
-        const struct retracted_reports *reports = &outcome->reports[i];
-        log_line(LOG_PUBLISH, LOG_ERROR,
-                 "feed %s: published sums above height %u were taken back and are being "
-                 "counted again: rounds %llu to %llu; see `reservewatch publications %s`",
-                 reports->feed, outcome->base, (unsigned long long)reports->first_round,
-                 (unsigned long long)reports->last_round, reports->feed);
-    }
-}
-
 static void log_applied(const struct errand *errand)
 {
     const struct spv_effect *effect = &errand->effect;
@@ -272,7 +257,7 @@ static void log_applied(const struct errand *errand)
     else
         snprintf(blocks, sizeof(blocks), "block %u", last);
     if (effect->apply.retract)
-        log_retracted(outcome);
+        log_retraction(outcome);
     else if (outcome->rewound)
         log_line(LOG_SCAN, LOG_WARNING,
                  "reorganisation: %u blocks taken back to height %u", outcome->rewound,

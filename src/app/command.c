@@ -199,5 +199,27 @@ const struct command commands[] = {
         .needs_config = true,
         .run = cmd_reload,
     },
+    {
+        .name = "rescan",
+        .usage = "[--from=HEIGHT] [--json]",
+        .summary = "have the running watcher scan the blocks again",
+        .help =
+            "Ask the running watcher to forget what it knows of the blocks from HEIGHT "
+            "on\n"
+            "(without --from: of all) and to scan them again, where `audit` finds faults "
+            "in\n"
+            "coins, events or sums. Headers stay. Until it is done the gate synced fails "
+            "and\n"
+            "nothing is published; samples above HEIGHT become retracted.\n"
+            "\n"
+            "Example:\n"
+            "  reservewatch audit || reservewatch rescan\n"
+            "\n"
+            "Exit status: 0 begun, 1 no watcher runs, or it couldn't.\n",
+        .json = true,
+        .from = true,
+        .needs_config = true,
+        .run = cmd_rescan,
+    },
 };
 const size_t command_count = sizeof(commands) / sizeof(*commands);

@@ -23,6 +23,8 @@ struct invocation {
     bool json;
     bool csv;
     bool dry_run;
+    bool has_from;
+    uint32_t from;               /* --from: a height */
     const char *password_file;   /* --password-file; NULL: ask */
     const struct config *config; /* NULL unless the command needs one */
 };
@@ -36,6 +38,7 @@ struct command {
     bool json, csv; /* options that it has */
     bool dry_run;   /* the option that it can't do without */
     bool password_file;
+    bool from;
     bool needs_config; /* a configuration without fault is loaded before */
     enum exit_status (*run)(const struct invocation *invocation);
 };
@@ -51,6 +54,7 @@ enum exit_status cmd_keys(const struct invocation *invocation);
 enum exit_status cmd_publish(const struct invocation *invocation);
 enum exit_status cmd_publications(const struct invocation *invocation);
 enum exit_status cmd_reload(const struct invocation *invocation);
+enum exit_status cmd_rescan(const struct invocation *invocation);
 enum exit_status cmd_reserves(const struct invocation *invocation);
 enum exit_status cmd_run(const struct invocation *invocation);
 enum exit_status cmd_status(const struct invocation *invocation);

@@ -5,6 +5,7 @@
 #include "app/daemon_state.h"
 #include "app/datadir.h"
 #include "app/output.h"
+#include "app/rescan.h"
 #include "base/mem.h"
 #include "feeds/json.h"
 
@@ -146,6 +147,62 @@ void daemon_reload(struct daemon *daemon, struct control_call *call)
     store_thread_submit(daemon->store_thread, reload_lists, reload_done, job);
 }
 
+/* ---- scanning again ---- */
+
+struct rescan_job {
+    struct daemon *daemon;
+    struct control_call *call;
+    struct rescan rescan;
+};
+
+static enum store_result rescan_blocks(void *context, struct store *store,
+                                       struct ledger *ledger, struct error *error)
+{
+    (void)store;
+    struct rescan_job *job = context;
+    return rescan_work(&job->rescan, ledger, error);
+}
+
+static void rescan_done(void *context, enum store_result result,
+                        const struct error *error)
+{
+    struct rescan_job *job = context;
+    struct daemon *daemon = job->daemon;
+    char text[160];
+    snprintf(text, sizeof text, "scanning again from height %u: %u blocks taken back",
+             job->rescan.outcome.base + 1, job->rescan.outcome.rewound);
+    if (daemon->stopping) {
+        answer(job->call, false, "the watcher stops");
+    } else if (result != STORE_OK) {
+        log_line(LOG_SCAN, LOG_ERROR, "rescan: %s", error->text);
+        answer(job->call, false, error->text);
+    } else if (job->rescan.unwatched) {
+        answer(job->call, false, "nothing is watched");
+    } else {
+        log_retraction(&job->rescan.outcome);
+        client_cohorts(daemon->client, &job->rescan.cohorts);
+        sampler_request(daemon->sampler);
+        answer(job->call, true, text);
+    }
+    rescan_release(&job->rescan);
+    free(job);
+}
+
+static void start_rescan(struct daemon *daemon, struct control_call *call,
+                         const json_t *request)
+{
+    json_int_t from = json_integer_value(json_object_get(request, "from"));
+    if (from < 0 || from >= UINT32_MAX / 2) {
+        answer(call, false, "rescan: \"from\" isn't a height");
+        return;
+    }
+    struct rescan_job *job = mem_zalloc(1, sizeof *job);
+    job->daemon = daemon;
+    job->call = call;
+    job->rescan.from = (uint32_t)from;
+    store_thread_submit(daemon->store_thread, rescan_blocks, rescan_done, job);
+}
+
 /* ---- the control socket ---- */
 
 static void on_control(struct control_call *call, const char *line, size_t len,
@@ -158,8 +215,10 @@ static void on_control(struct control_call *call, const char *line, size_t len,
         answer(call, false, "not a request: give {\"method\": \"reload\"}");
     else if (strcmp(method, "reload") == 0)
         daemon_reload(context, call);
+    else if (strcmp(method, "rescan") == 0)
+        start_rescan(context, call, request);
     else
-        answer(call, false, "unknown method; there is: reload");
+        answer(call, false, "unknown method; there are: reload, rescan");
     json_decref(request);
 }
 

@@ -346,14 +346,14 @@ static void test_retraction_to_birth(void **state)
     struct error error = {""};
     struct ledger_outcome outcome;
     struct one_feed one;
-    one_feed_open(&one, 1, 3);
+    one_feed_open(&one, 1, 5);
     const struct watched_script watched = {{one.scripts[1], SCRIPT_LEN}, 6};
     const struct feed_member member = {0, 6, "cold", "BitGo"};
     const struct feed_definition feed = {
         .name = "wbtc", .confirmations = 6, .members = &member, .member_count = 1};
     const struct ledger_definition definition = {&watched, 1, &feed, 1};
     expect(ledger_define(one.ledger, &definition, &error), STORE_OK);
-    apply_hiding(&one, 3, 9, 0, true);
+    apply_hiding(&one, 5, 7, 0, true);
     expect(retract(&one, 0, &outcome, &error), STORE_OK);
     assert_int_equal(outcome.base, 5);
     assert_int_equal(outcome.rewound, 7);

@@ -237,7 +237,8 @@ bool feed_decode(struct feed_record *out, struct bytes key, struct bytes value)
     struct feed_row *row = &out->row;
     memset(out, 0, sizeof(*out));
     if (key.len == 0 || key.len >= sizeof(row->name) || value.len != FEED_VALUE_SIZE ||
-        value.data[0] != VERSION || value.data[1] > FEED_FLAGS)
+        value.data[0] != VERSION || value.data[1] > FEED_FLAGS ||
+        memchr(key.data, 0, key.len) != NULL)
         return false;
     memcpy(row->name, key.data, key.len);
     row->count_immature = (value.data[1] & FEED_COUNT_IMMATURE) != 0;

@@ -3,7 +3,6 @@ import pytest
 
 import ledger
 from chain import SUBSIDY
-from waiting import wait_until
 from wallet import Payee
 from watcher import DONE, FAILED, USAGE
 
@@ -74,7 +73,7 @@ def test_rescan_mends_every_table(node, watcher, table, at):
 
 def test_rescan_from_a_height(node, watcher):
     watcher.start()
-    wait_until(lambda: watcher.http('/readyz')[0] == 200, 'being ready')
+    watcher.wait_for(lambda s: s['pid'] == watcher.process.pid and s['synced'], 'being synced again')
     reply = watcher.json('rescan', '--from=3')
     assert reply == {'ok': True, 'message': 'scanning again from height 3: 8 blocks taken back'}
     wait_good(watcher, 10, SUM)

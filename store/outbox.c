@@ -12,6 +12,7 @@
 #include "store/tables.h"
 
 #define VERSION 1
+#define PUBLICATION_VERSION 2 /* 1 had no mined_in */
 /* In the byte of the state. */
 #define RETRACTED 0x80
 
@@ -42,7 +43,7 @@ void publication_release(struct publication *publication)
 static void publication_encode(struct writer *out, const struct publication *publication)
 {
     const char *detail = publication->detail;
-    write_u8(out, VERSION);
+    write_u8(out, PUBLICATION_VERSION);
     write_u8(out,
              (uint8_t)(publication->state | (publication->retracted ? RETRACTED : 0)));
     write_u8(out, publication->due);
@@ -53,6 +54,7 @@ static void publication_encode(struct writer *out, const struct publication *pub
     write_var_bytes(out, (struct bytes){(const uint8_t *)detail,
                                         strnlen(detail, PUBLICATION_TEXT_MAX - 1)});
     write_var_bytes(out, (struct bytes){publication->payload, publication->payload_len});
+    write_bytes(out, publication->mined_in, sizeof(publication->mined_in));
 }
 
 bool publication_decode(struct publication *out, struct bytes key, struct bytes value)
@@ -71,8 +73,10 @@ bool publication_decode(struct publication *out, struct bytes key, struct bytes 
     out->position = read_u64be(&reader);
     struct bytes detail = read_var_bytes(&reader, PUBLICATION_TEXT_MAX - 1);
     struct bytes payload = read_var_bytes(&reader, PUBLICATION_PAYLOAD_MAX);
-    if (!reader_done(&reader) || version != VERSION || state > PUBLICATION_REFUSED ||
-        !key_u32_u64_decode(&feed, &out->round, key))
+    if (version != 1)
+        read_bytes(&reader, out->mined_in, sizeof(out->mined_in));
+    if (!reader_done(&reader) || version < 1 || version > PUBLICATION_VERSION ||
+        state > PUBLICATION_REFUSED || !key_u32_u64_decode(&feed, &out->round, key))
         return false;
     out->state = (enum publication_state)state;
     if (detail.len > 0)

@@ -28,8 +28,10 @@ struct publication {
     bool retracted; /* it went out, then its sum was taken back (a coin found late) */
     struct statement report;
     struct wall_time created, changed;
-    uint64_t position; /* where it goes: the line's offset in a file, or the contract's
-                          round */
+    uint64_t position;    /* where it goes: the line's offset in a file, or the contract's
+                             round */
+    uint8_t mined_in[32]; /* MINED: the hash of the block that holds it, on the chain that
+                             it goes to */
     char detail[PUBLICATION_TEXT_MAX]; /* what a person should know: error, transaction */
     uint8_t *payload;                  /* malloc'd */
     size_t payload_len;

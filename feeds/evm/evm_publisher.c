@@ -334,6 +334,8 @@ const char *evm_condition_name(enum evm_condition condition)
         return "needs-signatures";
     case EVM_NO_FUNDS:
         return "no-funds";
+    case EVM_FEE_CAP:
+        return "fee-cap";
     case EVM_KEY_USED_ELSEWHERE:
         return "key-used-elsewhere";
     case EVM_REVERTED:

@@ -6,7 +6,7 @@
  * to remember it commits to the outbox before the step that it stands for:
  *
  *   DUE -> SIGNED -> QUORUM -> PERSISTED (raw transaction) -> SENT -> MINED -> FINAL,
- *   or SUPERSEDED, REFUSED(reason)
+ *   or SUPERSEDED, REFUSED(reason); back to SENT when its block leaves the chain
  *
  * The truth is the contract's state at a final block, not a receipt and not our memory.
  */
@@ -22,12 +22,14 @@
 
 /* Finality by the chain's own word (the `finalized` block). */
 #define EVM_FINALITY_TAG 0
+#define EVM_MAX_FEE_DEFAULT (50 * WEI_PER_GWEI)
 
 struct evm_publisher_settings {
     const char *feed; /* its name; copied */
     uint64_t chain_id;
     struct evm_address contract;
     uint32_t finality;         /* EVM_FINALITY_TAG, or a block this deep is final */
+    struct wei max_fee;        /* the most that a gas may cost */
     uint32_t confirmations;    /* the feed's: maxReportAge has to leave room for them */
     bool regtest;              /* where block times mean nothing */
     struct evm_signer *signer; /* must outlive the publisher */
@@ -113,11 +115,12 @@ enum evm_condition {
     EVM_NOT_OPERATOR,     /* our key isn't one of the contract's operators */
     EVM_NEEDS_SIGNATURES, /* k > 1: others have to sign */
     EVM_NO_FUNDS,
+    EVM_FEE_CAP,            /* gas costs more than max_fee */
     EVM_KEY_USED_ELSEWHERE, /* transactions of our key that aren't ours */
     EVM_REVERTED,           /* the contract refuses the report; the reason says why */
 };
 /* "working", "endpoint", "wrong-chain", "wrong-contract", "report-age", "not-operator",
- * "needs-signatures", "no-funds", "key-used-elsewhere", "reverted" */
+ * "needs-signatures", "no-funds", "fee-cap", "key-used-elsewhere", "reverted" */
 const char *evm_condition_name(enum evm_condition condition);
 
 struct evm_status {

@@ -1,9 +1,10 @@
-/* The publisher's own state, shared by evm_publisher.c (its life), X, and by nobody else.
- */
+/* The publisher's own state, shared by evm_publisher.c (its life), evm_steps.c (a cycle),
+ * evm_send.c and evm_confirm.c, and by nobody else. */
 #ifndef FEEDS_EVM_EVM_PUBLISHER_STATE_H
 #define FEEDS_EVM_EVM_PUBLISHER_STATE_H
 
 #include "feeds/evm/evm_publisher.h"
+#include "feeds/evm/fees.h"
 #include "feeds/evm/reserve_feed.h"
 #include "feeds/evm/rpc_reply.h"
 #include "feeds/evm/rpc_request.h"
@@ -41,6 +42,15 @@ enum evm_step {
     STEP_FINAL_STATE,
     STEP_COMMIT,
 };
+#define EVM_STEPS (STEP_COMMIT + 1)
+
+/* What a step asks of the endpoint, and who takes the answer, in the form it comes in. */
+struct evm_exchange {
+    void (*ask)(const struct evm_publisher *publisher, struct writer *body);
+    void (*take)(struct evm_publisher *publisher, const struct rpc_reply *reply);
+    void (*take_data)(struct evm_publisher *publisher, struct bytes data);
+    void (*take_number)(struct evm_publisher *publisher, uint64_t number);
+};
 
 struct evm_publisher {
     struct evm_publisher_settings settings;
@@ -62,13 +72,18 @@ struct evm_publisher {
     struct reserve_feed_state state; /* of the contract at `head` */
     bool has_report; /* `report` is the state's, with block and set hash */
     struct evm_report report;
-    uint64_t logs_to; /* the next window of blocks to search ends here */
+    /* The search for the log of round `logs_round`, backwards; 0: none. */
+    uint32_t logs_round;
+    uint64_t logs_to;    /* the next window of blocks ends here */
+    unsigned logs_asked; /* windows in this cycle */
 
     bool has_current; /* a publication is in flight, in `current` */
     struct publication current;
     struct evm_hash transaction_hash; /* from PERSISTED on */
     uint64_t nonce, gas;
-    struct wei priority_fee, max_fee;
+    struct evm_fees fees;
+    bool simulated;               /* in this cycle, and the contract takes it */
+    char refusal[ERROR_TEXT_MAX]; /* why it wouldn't take the transaction; may be empty */
     struct rpc_receipt receipt;
     struct mono_time sent_at;
 
@@ -104,23 +119,24 @@ void evm_commit(struct evm_publisher *publisher, enum publication_state state,
 void evm_begin_cycle(struct evm_publisher *publisher);
 void evm_ask(struct evm_publisher *publisher, enum evm_step step);
 void evm_take(struct evm_publisher *publisher, const struct rpc_reply *reply);
+/* A call of one of the contract's functions without arguments. */
+void evm_write_getter(const struct evm_publisher *publisher, struct writer *body,
+                      enum reserve_feed_getter getter, struct rpc_block_ref block);
 /* Bring `current` further, or look for a new one, with the contract's state known. */
 void evm_go_on(struct evm_publisher *publisher);
 void evm_evaluated(struct evm_publisher *publisher, const struct evm_input *input);
 
 /* evm_send.c */
+extern const struct evm_exchange evm_send_exchanges[EVM_STEPS];
 void evm_send_go_on(struct evm_publisher *publisher);
-void evm_send_ask(struct evm_publisher *publisher, enum evm_step step,
-                  struct writer *body);
-void evm_send_take(struct evm_publisher *publisher, const struct rpc_reply *reply);
-/* The node's own error as an answer to a step of sending. */
+/* The node's own error as an answer to a step. */
 void evm_send_fault(struct evm_publisher *publisher, const struct rpc_fault *fault);
+/* The endpoint has the transaction. */
+void evm_sent(struct evm_publisher *publisher);
 /* Give `current` up. */
 void evm_refuse(struct evm_publisher *publisher, const char *reason);
-void evm_take_number(struct evm_publisher *publisher, const struct rpc_reply *reply,
-                     void (*take)(struct evm_publisher *publisher, uint64_t number));
 
 /* evm_confirm.c */
-void evm_confirm_take(struct evm_publisher *publisher, const struct rpc_reply *reply);
+extern const struct evm_exchange evm_confirm_exchanges[EVM_STEPS];
 
 #endif

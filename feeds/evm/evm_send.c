@@ -7,6 +7,7 @@
 #include "feeds/evm/eip712.h"
 #include "feeds/evm/evm_publisher_state.h"
 
+/* Of whose fees we take the measure. */
 #define FEE_BLOCKS 8
 #define FEE_PERCENTILE 50
 /* What a transaction takes at least, and at most (EIP-7825). */
@@ -20,21 +21,24 @@ static struct evm_report report_of(const struct evm_publisher *publisher)
                          (uint32_t)publisher->current.position);
 }
 
-/* Nonce and hash of the raw transaction under way, from its bytes. */
-static bool read_raw(struct evm_publisher *publisher)
+/* The transaction under way, from its bytes; its data stays within them. */
+static bool raw_transaction(const struct evm_publisher *publisher,
+                            struct evm_transaction *out)
 {
     struct bytes raw = {publisher->current.payload, publisher->current.payload_len};
-    struct evm_transaction transaction;
     struct evm_signature signature;
     struct evm_address sender;
     struct error error;
-    if (!evm_transaction_read(&transaction, &signature, &sender, raw, &error) ||
-        !evm_address_equal(&sender, evm_signer_address(publisher->settings.signer)) ||
-        transaction.chain_id != publisher->settings.chain_id)
-        return false;
-    publisher->nonce = transaction.nonce;
-    evm_transaction_hash(&publisher->transaction_hash, raw);
-    return true;
+    return evm_transaction_read(out, &signature, &sender, raw, &error) &&
+           evm_address_equal(&sender, evm_signer_address(publisher->settings.signer)) &&
+           out->chain_id == publisher->settings.chain_id;
+}
+
+static bool has_raw(const struct evm_publisher *publisher)
+{
+    enum publication_state state = publisher->current.state;
+    return state == PUBLICATION_PERSISTED || state == PUBLICATION_SENT ||
+           state == PUBLICATION_MINED;
 }
 
 void evm_refuse(struct evm_publisher *publisher, const char *reason)
@@ -104,16 +108,23 @@ static void go_on_due(struct evm_publisher *publisher)
 
 static void go_on_with_raw(struct evm_publisher *publisher)
 {
-    if (!read_raw(publisher))
+    struct evm_transaction transaction;
+    if (!raw_transaction(publisher, &transaction)) {
         evm_obstacle(
             publisher, EVM_KEY_USED_ELSEWHERE,
             "the transaction under way, of round %llu, is of another key or chain; "
             "restore key_file= and chain_id= until it is final",
             (unsigned long long)publisher->current.round);
+        return;
+    }
+    publisher->nonce = transaction.nonce;
+    evm_transaction_hash(
+        &publisher->transaction_hash,
+        (struct bytes){publisher->current.payload, publisher->current.payload_len});
+    if (publisher->current.state != PUBLICATION_PERSISTED)
+        evm_ask(publisher, STEP_RECEIPT);
     else
-        evm_ask(publisher, publisher->current.state == PUBLICATION_PERSISTED
-                               ? STEP_SEND
-                               : STEP_RECEIPT);
+        evm_ask(publisher, publisher->simulated ? STEP_SEND : STEP_SIMULATE);
 }
 
 void evm_send_go_on(struct evm_publisher *publisher)
@@ -155,87 +166,74 @@ void evm_send_go_on(struct evm_publisher *publisher)
 
 /* ---- asking ---- */
 
-static struct rpc_block_ref final_block(const struct evm_publisher *publisher)
+static const struct rpc_block_ref latest = {.tag = RPC_BLOCK_LATEST};
+
+static void ask_nonce_latest(const struct evm_publisher *publisher, struct writer *body)
 {
-    uint32_t depth = publisher->settings.finality;
-    if (depth == EVM_FINALITY_TAG)
-        return (struct rpc_block_ref){.tag = RPC_BLOCK_FINALIZED};
-    uint64_t head = publisher->head.number;
-    return (struct rpc_block_ref){.tag = RPC_BLOCK_NUMBER,
-                                  .number = head < depth ? 0 : head - depth};
+    rpc_write_get_transaction_count(
+        body, publisher->request, evm_signer_address(publisher->settings.signer), latest);
 }
 
-static void ask_submit(const struct evm_publisher *publisher, enum evm_step step,
-                       struct writer *body)
+static void ask_nonce_pending(const struct evm_publisher *publisher, struct writer *body)
 {
-    struct writer data;
-    writer_init(&data);
-    write_submit(publisher, &data);
-    const struct rpc_call call = {.from = *evm_signer_address(publisher->settings.signer),
-                                  .to = publisher->settings.contract,
-                                  .data = {data.data, data.len}};
-    const struct rpc_block_ref latest = {.tag = RPC_BLOCK_LATEST};
-    if (step == STEP_SIMULATE)
-        rpc_write_call(body, publisher->request, &call, latest);
-    else
-        rpc_write_estimate_gas(body, publisher->request, &call);
-    writer_release(&data);
-}
-
-static void ask_final_state(const struct evm_publisher *publisher, struct writer *body)
-{
-    struct writer data;
-    writer_init(&data);
-    reserve_feed_write_getter(&data, RESERVE_FEED_STATE);
-    const struct rpc_call call = {.to = publisher->settings.contract,
-                                  .data = {data.data, data.len}};
-    rpc_write_call(body, publisher->request, &call, final_block(publisher));
-    writer_release(&data);
-}
-
-void evm_send_ask(struct evm_publisher *publisher, enum evm_step step,
-                  struct writer *body)
-{
-    const struct evm_address *ours = evm_signer_address(publisher->settings.signer);
-    const struct rpc_block_ref latest = {.tag = RPC_BLOCK_LATEST};
     const struct rpc_block_ref pending = {.tag = RPC_BLOCK_PENDING};
-    uint64_t id = publisher->request;
-    if (step == STEP_SIMULATE || step == STEP_GAS)
-        ask_submit(publisher, step, body);
-    else if (step == STEP_NONCE_LATEST)
-        rpc_write_get_transaction_count(body, id, ours, latest);
-    else if (step == STEP_NONCE_USED)
-        rpc_write_get_transaction_count(body, id, ours, final_block(publisher));
-    else if (step == STEP_NONCE_PENDING)
-        rpc_write_get_transaction_count(body, id, ours, pending);
-    else if (step == STEP_FEES)
-        rpc_write_fee_history(body, id, FEE_BLOCKS, FEE_PERCENTILE);
-    else if (step == STEP_BALANCE)
-        rpc_write_get_balance(body, id, ours, latest);
-    else if (step == STEP_SEND)
-        rpc_write_send_raw_transaction(
-            body, id,
-            (struct bytes){publisher->current.payload, publisher->current.payload_len});
-    else if (step == STEP_FINAL_BLOCK)
-        rpc_write_get_block(body, id, final_block(publisher));
-    else if (step == STEP_FINAL_STATE)
-        ask_final_state(publisher, body);
+    rpc_write_get_transaction_count(body, publisher->request,
+                                    evm_signer_address(publisher->settings.signer),
+                                    pending);
+}
+
+static void ask_fees(const struct evm_publisher *publisher, struct writer *body)
+{
+    rpc_write_fee_history(body, publisher->request, FEE_BLOCKS, FEE_PERCENTILE);
+}
+
+/* submit() as the transaction has it, or will have it. */
+static void ask_submit(const struct evm_publisher *publisher, struct writer *body,
+                       bool estimate)
+{
+    struct writer data;
+    struct evm_transaction transaction;
+    writer_init(&data);
+    struct rpc_call call = {.from = *evm_signer_address(publisher->settings.signer),
+                            .to = publisher->settings.contract};
+    if (has_raw(publisher) && raw_transaction(publisher, &transaction)) {
+        call.to = transaction.to;
+        call.data = transaction.data;
+    } else {
+        write_submit(publisher, &data);
+        call.data = (struct bytes){data.data, data.len};
+    }
+    if (estimate)
+        rpc_write_estimate_gas(body, publisher->request, &call);
     else
-        rpc_write_get_receipt(body, id, &publisher->transaction_hash);
+        rpc_write_call(body, publisher->request, &call, latest);
+    writer_release(&data);
+}
+
+static void ask_simulation(const struct evm_publisher *publisher, struct writer *body)
+{
+    ask_submit(publisher, body, false);
+}
+
+static void ask_gas(const struct evm_publisher *publisher, struct writer *body)
+{
+    ask_submit(publisher, body, true);
+}
+
+static void ask_balance(const struct evm_publisher *publisher, struct writer *body)
+{
+    rpc_write_get_balance(body, publisher->request,
+                          evm_signer_address(publisher->settings.signer), latest);
+}
+
+static void ask_send(const struct evm_publisher *publisher, struct writer *body)
+{
+    rpc_write_send_raw_transaction(
+        body, publisher->request,
+        (struct bytes){publisher->current.payload, publisher->current.payload_len});
 }
 
 /* ---- the transaction ---- */
-
-void evm_take_number(struct evm_publisher *publisher, const struct rpc_reply *reply,
-                     void (*take)(struct evm_publisher *publisher, uint64_t number))
-{
-    uint64_t number;
-    struct error error;
-    if (rpc_result_u64(reply, &number, &error))
-        take(publisher, number);
-    else
-        evm_obstacle(publisher, EVM_ENDPOINT, "%s", error.text);
-}
 
 static void take_nonce_latest(struct evm_publisher *publisher, uint64_t nonce)
 {
@@ -243,9 +241,22 @@ static void take_nonce_latest(struct evm_publisher *publisher, uint64_t nonce)
     evm_ask(publisher, STEP_NONCE_PENDING);
 }
 
-static void take_nonce_pending(struct evm_publisher *publisher, uint64_t nonce)
+/* The contract wouldn't take the transaction that is under way. If the endpoint has it
+ * nevertheless, what becomes of it is seen soon. Else it isn't sent again; what it was to
+ * bring may stand there by another's hand. */
+static void take_nonce_of_raw(struct evm_publisher *publisher, uint64_t nonce)
 {
     if (nonce > publisher->nonce)
+        evm_sent(publisher);
+    else
+        evm_ask(publisher, STEP_FINAL_STATE);
+}
+
+static void take_nonce_pending(struct evm_publisher *publisher, uint64_t nonce)
+{
+    if (has_raw(publisher))
+        take_nonce_of_raw(publisher, nonce);
+    else if (nonce > publisher->nonce)
         evm_obstacle(
             publisher, EVM_KEY_USED_ELSEWHERE,
             "the key has %llu transactions waiting that aren't ours; use it here only",
@@ -257,36 +268,24 @@ static void take_nonce_pending(struct evm_publisher *publisher, uint64_t nonce)
         evm_ask(publisher, STEP_FEES);
 }
 
-static int compare_wei(const void *a, const void *b)
-{
-    return wei_compare(*(const struct wei *)a, *(const struct wei *)b);
-}
-
-/* The median of what others paid of late for priority; twice the next base fee, so that
- * six full blocks can't price it out. */
 static void take_fees(struct evm_publisher *publisher, const struct rpc_reply *reply)
 {
     struct rpc_fee_history history;
     struct error error;
-    struct wei base;
+    struct wei cap = publisher->settings.max_fee;
+    char asked[WEI_TEXT_MAX], allowed[WEI_TEXT_MAX];
     if (!rpc_result_fee_history(reply, &history, &error)) {
         evm_obstacle(publisher, EVM_ENDPOINT, "%s", error.text);
-        return;
-    }
-    qsort(history.rewards, history.count, sizeof *history.rewards, compare_wei);
-    publisher->priority_fee =
-        history.count ? history.rewards[history.count / 2] : wei_from_u64(0);
-    if (wei_is_zero(publisher->priority_fee))
-        publisher->priority_fee = wei_from_u64(1);
-    base = publisher->head.base_fee;
-    if (wei_compare(base, history.next_base_fee) < 0)
-        base = history.next_base_fee;
-    if (!wei_mul(&base, base, 2) ||
-        !wei_add(&publisher->max_fee, base, publisher->priority_fee))
-        evm_obstacle(publisher, EVM_ENDPOINT,
-                     "eth_feeHistory: a base fee without measure");
-    else
+    } else if (!evm_fees_choose(&publisher->fees, &history, publisher->head.base_fee,
+                                cap)) {
+        wei_format(asked, publisher->fees.max);
+        wei_format(allowed, cap);
+        evm_obstacle(publisher, EVM_FEE_CAP,
+                     "gas costs %s, max_fee= allows %s; wait, or raise it", asked,
+                     allowed);
+    } else {
         evm_ask(publisher, STEP_SIMULATE);
+    }
 }
 
 static void make_transaction(struct evm_publisher *publisher, struct evm_transaction *out,
@@ -296,24 +295,21 @@ static void make_transaction(struct evm_publisher *publisher, struct evm_transac
     write_submit(publisher, data);
     *out = (struct evm_transaction){.chain_id = publisher->settings.chain_id,
                                     .nonce = publisher->nonce,
-                                    .max_priority_fee = publisher->priority_fee,
-                                    .max_fee = publisher->max_fee,
+                                    .max_priority_fee = publisher->fees.priority,
+                                    .max_fee = publisher->fees.max,
                                     .gas_limit = publisher->gas,
                                     .to = publisher->settings.contract,
                                     .data = {data->data, data->len}};
 }
 
-static void take_simulated(struct evm_publisher *publisher, const struct rpc_reply *reply)
+static void take_simulated(struct evm_publisher *publisher, struct bytes answer)
 {
-    struct writer nothing;
-    struct error error;
-    writer_init(&nothing);
-    if (rpc_result_data(reply, &nothing, &error) && !nothing.len)
-        evm_ask(publisher, STEP_GAS);
-    else
+    publisher->simulated = answer.len == 0;
+    if (!publisher->simulated)
         evm_obstacle(publisher, EVM_ENDPOINT,
                      "eth_call: submit() answers nothing; try another endpoint");
-    writer_release(&nothing);
+    else
+        evm_ask(publisher, has_raw(publisher) ? STEP_SEND : STEP_GAS);
 }
 
 static void take_gas(struct evm_publisher *publisher, uint64_t gas)
@@ -383,7 +379,7 @@ static void take_balance(struct evm_publisher *publisher, const struct rpc_reply
 
 /* ---- sent ---- */
 
-static void sent(struct evm_publisher *publisher)
+void evm_sent(struct evm_publisher *publisher)
 {
     char hash[EVM_HASH_TEXT_MAX];
     evm_hash_text(hash, &publisher->transaction_hash);
@@ -404,41 +400,34 @@ static void take_sent(struct evm_publisher *publisher, const struct rpc_reply *r
         evm_obstacle(publisher, EVM_ENDPOINT,
                      "it took another transaction than was sent; try another endpoint");
     else
-        sent(publisher);
+        evm_sent(publisher);
 }
 
-void evm_send_take(struct evm_publisher *publisher, const struct rpc_reply *reply)
-{
-    enum evm_step step = publisher->step;
-    if (publisher->nonce_stale && publisher->current.state == PUBLICATION_QUORUM)
-        evm_rest_well(publisher, EVM_POLL_MS); /* another publisher has begun to send */
-    else if (step == STEP_NONCE_LATEST)
-        evm_take_number(publisher, reply, take_nonce_latest);
-    else if (step == STEP_NONCE_PENDING)
-        evm_take_number(publisher, reply, take_nonce_pending);
-    else if (step == STEP_FEES)
-        take_fees(publisher, reply);
-    else if (step == STEP_SIMULATE)
-        take_simulated(publisher, reply);
-    else if (step == STEP_GAS)
-        evm_take_number(publisher, reply, take_gas);
-    else if (step == STEP_BALANCE)
-        take_balance(publisher, reply);
-    else if (step == STEP_SEND)
-        take_sent(publisher, reply);
-    else
-        evm_confirm_take(publisher, reply);
-}
+const struct evm_exchange evm_send_exchanges[EVM_STEPS] = {
+    [STEP_NONCE_LATEST] = {ask_nonce_latest, .take_number = take_nonce_latest},
+    [STEP_NONCE_PENDING] = {ask_nonce_pending, .take_number = take_nonce_pending},
+    [STEP_FEES] = {ask_fees, take_fees},
+    [STEP_SIMULATE] = {ask_simulation, .take_data = take_simulated},
+    [STEP_GAS] = {ask_gas, .take_number = take_gas},
+    [STEP_BALANCE] = {ask_balance, take_balance},
+    [STEP_SEND] = {ask_send, take_sent},
+};
 
 /* ---- the node says no ---- */
 
-/* The contract refuses the report: this one is given up, the next block is looked at. */
+/* The contract refuses the report: this one is given up, the next block is looked at.
+ * Unless its bytes may have been seen: then the chain has the last word. */
 static void reverted(struct evm_publisher *publisher, const struct rpc_fault *fault)
 {
     struct contract_error revert;
     struct error reason;
     contract_error_decode(&revert, (struct bytes){fault->revert, fault->revert_len});
     contract_error_explain(&reason, &revert);
+    if (has_raw(publisher)) {
+        memcpy(publisher->refusal, reason.text, sizeof publisher->refusal);
+        evm_ask(publisher, STEP_NONCE_PENDING);
+        return;
+    }
     evm_condition_set(publisher, EVM_REVERTED, reason.text);
     evm_refuse(publisher, reason.text);
 }
@@ -448,7 +437,7 @@ static void send_refused(struct evm_publisher *publisher, const struct rpc_fault
     switch (rpc_send_fault(fault)) {
     case RPC_SEND_ALREADY_KNOWN:
     case RPC_SEND_NONCE_TOO_LOW: /* it, or another with its nonce, is mined already */
-        sent(publisher);
+        evm_sent(publisher);
         break;
     case RPC_SEND_NO_FUNDS:
         evm_obstacle(publisher, EVM_NO_FUNDS, "the endpoint says: %s; fund the key",

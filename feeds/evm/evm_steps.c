@@ -8,9 +8,16 @@
 /* Logs are searched backwards in windows of so many blocks: endpoints refuse larger ones.
  */
 #define LOGS_WINDOW 2000
+/* And so many windows in one cycle, lest a contract that was quiet for long makes a burst
+ * of requests that the endpoint answers with 429. */
+#define LOGS_WINDOWS_MAX 16
 
-static void call_contract(const struct evm_publisher *publisher, struct writer *body,
-                          enum reserve_feed_getter getter, struct rpc_block_ref block)
+static const struct rpc_block_ref latest = {.tag = RPC_BLOCK_LATEST};
+
+/* ---- asking ---- */
+
+void evm_write_getter(const struct evm_publisher *publisher, struct writer *body,
+                      enum reserve_feed_getter getter, struct rpc_block_ref block)
 {
     struct writer data;
     writer_init(&data);
@@ -21,88 +28,65 @@ static void call_contract(const struct evm_publisher *publisher, struct writer *
     writer_release(&data);
 }
 
+static void write_getter_at_head(const struct evm_publisher *publisher,
+                                 struct writer *body, enum reserve_feed_getter getter)
+{
+    const struct rpc_block_ref head = {.tag = RPC_BLOCK_HASH,
+                                       .hash = publisher->head.hash};
+    evm_write_getter(publisher, body, getter, head);
+}
+
+static void ask_chain_id(const struct evm_publisher *publisher, struct writer *body)
+{
+    rpc_write_chain_id(body, publisher->request);
+}
+
+static void ask_code(const struct evm_publisher *publisher, struct writer *body)
+{
+    rpc_write_get_code(body, publisher->request, &publisher->settings.contract, latest);
+}
+
+static void ask_feed_id(const struct evm_publisher *publisher, struct writer *body)
+{
+    evm_write_getter(publisher, body, RESERVE_FEED_FEED_ID, latest);
+}
+
+static void ask_domain(const struct evm_publisher *publisher, struct writer *body)
+{
+    evm_write_getter(publisher, body, RESERVE_FEED_EIP712_DOMAIN, latest);
+}
+
+static void ask_report_age(const struct evm_publisher *publisher, struct writer *body)
+{
+    evm_write_getter(publisher, body, RESERVE_FEED_MAX_REPORT_AGE, latest);
+}
+
+static void ask_head(const struct evm_publisher *publisher, struct writer *body)
+{
+    rpc_write_get_block(body, publisher->request, latest);
+}
+
+static void ask_state(const struct evm_publisher *publisher, struct writer *body)
+{
+    write_getter_at_head(publisher, body, RESERVE_FEED_STATE);
+}
+
+/* Of this one round, so that the answer is short whatever was reported before. */
 static void ask_logs(const struct evm_publisher *publisher, struct writer *body)
 {
-    struct evm_hash topic;
-    reserve_reported_topic(&topic);
+    struct evm_hash topics[2];
+    reserve_reported_topics(topics, publisher->logs_round);
     uint64_t to = publisher->logs_to;
     const struct rpc_block_ref last = {.tag = RPC_BLOCK_NUMBER, .number = to};
     const struct rpc_block_ref first = {
         .tag = RPC_BLOCK_NUMBER, .number = to < LOGS_WINDOW ? 0 : to - LOGS_WINDOW + 1};
-    rpc_write_get_logs(body, publisher->request, &publisher->settings.contract, &topic,
+    rpc_write_get_logs(body, publisher->request, &publisher->settings.contract, topics, 2,
                        first, last);
 }
 
-static void ask_one(struct evm_publisher *publisher, enum evm_step step,
-                    struct writer *body)
+static void ask_operators(const struct evm_publisher *publisher, struct writer *body)
 {
-    const struct rpc_block_ref latest = {.tag = RPC_BLOCK_LATEST};
-    const struct rpc_block_ref head = {.tag = RPC_BLOCK_HASH,
-                                       .hash = publisher->head.hash};
-    uint64_t id = publisher->request;
-    switch (step) {
-    case STEP_CHAIN_ID:
-        rpc_write_chain_id(body, id);
-        break;
-    case STEP_CODE:
-        rpc_write_get_code(body, id, &publisher->settings.contract, latest);
-        break;
-    case STEP_FEED_ID:
-        call_contract(publisher, body, RESERVE_FEED_FEED_ID, latest);
-        break;
-    case STEP_DOMAIN:
-        call_contract(publisher, body, RESERVE_FEED_EIP712_DOMAIN, latest);
-        break;
-    case STEP_REPORT_AGE:
-        call_contract(publisher, body, RESERVE_FEED_MAX_REPORT_AGE, latest);
-        break;
-    case STEP_HEAD:
-        rpc_write_get_block(body, id, latest);
-        break;
-    case STEP_STATE:
-        call_contract(publisher, body, RESERVE_FEED_STATE, head);
-        break;
-    case STEP_LOGS:
-        ask_logs(publisher, body);
-        break;
-    case STEP_OPERATORS:
-        call_contract(publisher, body, RESERVE_FEED_OPERATORS, head);
-        break;
-    case STEP_NONCE_LATEST:
-    case STEP_NONCE_PENDING:
-    case STEP_FEES:
-    case STEP_SIMULATE:
-    case STEP_GAS:
-    case STEP_BALANCE:
-    case STEP_SEND:
-    case STEP_RECEIPT:
-    case STEP_NONCE_USED:
-    case STEP_FINAL_BLOCK:
-    case STEP_FINAL_STATE:
-        evm_send_ask(publisher, step, body);
-        break;
-    case STEP_REST:
-    case STEP_LOAD:
-    case STEP_EVALUATE:
-    case STEP_COMMIT:
-        break; /* not the endpoint's to answer */
-    }
-}
-
-void evm_ask(struct evm_publisher *publisher, enum evm_step step)
-{
-    publisher->request = publisher->request % RPC_ID_MAX + 1;
-    struct writer body;
-    writer_init(&body);
-    ask_one(publisher, step, &body);
-    struct evm_effect *effect = evm_effect_add(publisher, EVM_CALL);
-    effect->body = writer_take(&body, &effect->len);
-    evm_await(publisher, step);
-}
-
-void evm_begin_cycle(struct evm_publisher *publisher)
-{
-    evm_ask(publisher, STEP_CHAIN_ID);
+    write_getter_at_head(publisher, body, RESERVE_FEED_OPERATORS);
 }
 
 /* ---- is it the chain and the contract ---- */
@@ -116,13 +100,9 @@ static void wrong_contract(struct evm_publisher *publisher, const char *why)
                  "%s: %s; check contract= and rpc=", address, why);
 }
 
-static void take_chain_id(struct evm_publisher *publisher, const struct rpc_reply *reply)
+static void take_chain_id(struct evm_publisher *publisher, uint64_t id)
 {
-    uint64_t id;
-    struct error error;
-    if (!rpc_result_u64(reply, &id, &error)) {
-        evm_obstacle(publisher, EVM_ENDPOINT, "%s", error.text);
-    } else if (id != publisher->settings.chain_id) {
+    if (id != publisher->settings.chain_id) {
         publisher->contacted = false;
         evm_obstacle(publisher, EVM_WRONG_CHAIN,
                      "the endpoint serves chain %llu, configured is %llu; check rpc= and "
@@ -134,32 +114,15 @@ static void take_chain_id(struct evm_publisher *publisher, const struct rpc_repl
     }
 }
 
-/* The bytes that a call answered; released by the caller. */
-static bool take_data(struct evm_publisher *publisher, struct writer *out,
-                      const struct rpc_reply *reply)
+static void take_code(struct evm_publisher *publisher, struct bytes code)
 {
-    struct error error;
-    writer_init(out);
-    if (rpc_result_data(reply, out, &error))
-        return true;
-    writer_release(out);
-    evm_obstacle(publisher, EVM_ENDPOINT, "%s", error.text);
-    return false;
-}
-
-static void take_code(struct evm_publisher *publisher, const struct rpc_reply *reply)
-{
-    struct writer code;
-    if (!take_data(publisher, &code, reply))
-        return;
     if (code.len)
         evm_ask(publisher, STEP_FEED_ID);
     else
         wrong_contract(publisher, "there is no contract at this address");
-    writer_release(&code);
 }
 
-static void judge_feed_id(struct evm_publisher *publisher, struct bytes answer)
+static void take_feed_id(struct evm_publisher *publisher, struct bytes answer)
 {
     struct evm_hash id;
     if (!reserve_feed_read_hash(&id, answer))
@@ -170,7 +133,7 @@ static void judge_feed_id(struct evm_publisher *publisher, struct bytes answer)
         evm_ask(publisher, STEP_DOMAIN);
 }
 
-static void judge_domain(struct evm_publisher *publisher, struct bytes answer)
+static void take_domain(struct evm_publisher *publisher, struct bytes answer)
 {
     uint64_t chain_id;
     struct evm_address contract;
@@ -183,7 +146,7 @@ static void judge_domain(struct evm_publisher *publisher, struct bytes answer)
 }
 
 /* A report is as old as its block is deep, and blocks may come slowly. */
-static void judge_report_age(struct evm_publisher *publisher, struct bytes answer)
+static void take_report_age(struct evm_publisher *publisher, struct bytes answer)
 {
     uint64_t age;
     uint64_t least = ((uint64_t)publisher->settings.confirmations + 5) * 30 * 60;
@@ -239,7 +202,7 @@ static void set_published(struct evm_publisher *publisher)
     memcpy(published->set_hash, report->set_hash, sizeof published->set_hash);
 }
 
-static void judge_state(struct evm_publisher *publisher, struct bytes answer)
+static void take_state(struct evm_publisher *publisher, struct bytes answer)
 {
     uint32_t before = publisher->state.round;
     if (!reserve_feed_read_state(&publisher->state, answer)) {
@@ -254,8 +217,37 @@ static void judge_state(struct evm_publisher *publisher, struct bytes answer)
         return;
     }
     /* Which block and which set it was about only the log tells. */
-    publisher->logs_to = publisher->head.number;
+    if (publisher->logs_round != publisher->state.round) {
+        publisher->logs_round = publisher->state.round;
+        publisher->logs_to = publisher->head.number;
+    }
     evm_ask(publisher, STEP_LOGS);
+}
+
+/* What this cycle has asked for is enough; the search goes on with the next. */
+static void pause_search(struct evm_publisher *publisher)
+{
+    char text[ERROR_TEXT_MAX];
+    snprintf(text, sizeof text, "looking for the log of round %u, below block %llu",
+             publisher->logs_round, (unsigned long long)publisher->logs_to);
+    evm_rest_well(publisher, EVM_POLL_MS);
+    evm_condition_set(publisher, EVM_WORKING, text);
+    publisher->not_before = publisher->deadline;
+}
+
+static void search_on(struct evm_publisher *publisher)
+{
+    if (publisher->logs_to < LOGS_WINDOW) {
+        publisher->logs_round = 0;
+        evm_obstacle(publisher, EVM_ENDPOINT, "the endpoint has no log of round %u",
+                     publisher->state.round);
+        return;
+    }
+    publisher->logs_to -= LOGS_WINDOW;
+    if (++publisher->logs_asked < LOGS_WINDOWS_MAX)
+        evm_ask(publisher, STEP_LOGS);
+    else
+        pause_search(publisher);
 }
 
 static void take_logs(struct evm_publisher *publisher, const struct rpc_reply *reply)
@@ -279,19 +271,16 @@ static void take_logs(struct evm_publisher *publisher, const struct rpc_reply *r
             publisher->report = reported.report;
     }
     rpc_logs_release(&logs);
-    if (found) {
-        set_published(publisher);
-        evm_go_on(publisher);
-    } else if (publisher->logs_to < LOGS_WINDOW) {
-        evm_obstacle(publisher, EVM_ENDPOINT, "the endpoint has no log of round %u",
-                     publisher->state.round);
-    } else {
-        publisher->logs_to -= LOGS_WINDOW;
-        evm_ask(publisher, STEP_LOGS);
+    if (!found) {
+        search_on(publisher);
+        return;
     }
+    publisher->logs_round = 0;
+    set_published(publisher);
+    evm_go_on(publisher);
 }
 
-static void judge_operators(struct evm_publisher *publisher, struct bytes answer)
+static void take_operators(struct evm_publisher *publisher, struct bytes answer)
 {
     struct reserve_feed_operators operators;
     const struct evm_address *ours = evm_signer_address(publisher->settings.signer);
@@ -308,66 +297,83 @@ static void judge_operators(struct evm_publisher *publisher, struct bytes answer
     }
 }
 
-static void take_answer(struct evm_publisher *publisher, const struct rpc_reply *reply,
-                        void (*judge)(struct evm_publisher *publisher,
-                                      struct bytes answer))
+/* ---- every step that an endpoint answers ---- */
+
+static const struct evm_exchange exchanges[EVM_STEPS] = {
+    [STEP_CHAIN_ID] = {ask_chain_id, .take_number = take_chain_id},
+    [STEP_CODE] = {ask_code, .take_data = take_code},
+    [STEP_FEED_ID] = {ask_feed_id, .take_data = take_feed_id},
+    [STEP_DOMAIN] = {ask_domain, .take_data = take_domain},
+    [STEP_REPORT_AGE] = {ask_report_age, .take_data = take_report_age},
+    [STEP_HEAD] = {ask_head, take_head},
+    [STEP_STATE] = {ask_state, .take_data = take_state},
+    [STEP_LOGS] = {ask_logs, take_logs},
+    [STEP_OPERATORS] = {ask_operators, .take_data = take_operators},
+};
+
+static const struct evm_exchange *exchange_of(enum evm_step step)
+{
+    if (exchanges[step].ask)
+        return &exchanges[step];
+    return evm_send_exchanges[step].ask ? &evm_send_exchanges[step]
+                                        : &evm_confirm_exchanges[step];
+}
+
+void evm_ask(struct evm_publisher *publisher, enum evm_step step)
+{
+    publisher->request = publisher->request % RPC_ID_MAX + 1;
+    struct writer body;
+    writer_init(&body);
+    exchange_of(step)->ask(publisher, &body);
+    struct evm_effect *effect = evm_effect_add(publisher, EVM_CALL);
+    effect->body = writer_take(&body, &effect->len);
+    evm_await(publisher, step);
+}
+
+void evm_begin_cycle(struct evm_publisher *publisher)
+{
+    publisher->simulated = false;
+    publisher->refusal[0] = '\0';
+    publisher->logs_asked = 0;
+    evm_ask(publisher, STEP_CHAIN_ID);
+}
+
+static void take_data(struct evm_publisher *publisher, const struct rpc_reply *reply,
+                      const struct evm_exchange *exchange)
 {
     struct writer data;
-    if (!take_data(publisher, &data, reply))
-        return;
-    judge(publisher, (struct bytes){data.data, data.len});
+    struct error error;
+    writer_init(&data);
+    if (rpc_result_data(reply, &data, &error))
+        exchange->take_data(publisher, (struct bytes){data.data, data.len});
+    else
+        evm_obstacle(publisher, EVM_ENDPOINT, "%s", error.text);
     writer_release(&data);
+}
+
+static void take_number(struct evm_publisher *publisher, const struct rpc_reply *reply,
+                        const struct evm_exchange *exchange)
+{
+    uint64_t number;
+    struct error error;
+    if (rpc_result_u64(reply, &number, &error))
+        exchange->take_number(publisher, number);
+    else
+        evm_obstacle(publisher, EVM_ENDPOINT, "%s", error.text);
 }
 
 void evm_take(struct evm_publisher *publisher, const struct rpc_reply *reply)
 {
-    switch (publisher->step) {
-    case STEP_CHAIN_ID:
-        take_chain_id(publisher, reply);
-        break;
-    case STEP_CODE:
-        take_code(publisher, reply);
-        break;
-    case STEP_FEED_ID:
-        take_answer(publisher, reply, judge_feed_id);
-        break;
-    case STEP_DOMAIN:
-        take_answer(publisher, reply, judge_domain);
-        break;
-    case STEP_REPORT_AGE:
-        take_answer(publisher, reply, judge_report_age);
-        break;
-    case STEP_HEAD:
-        take_head(publisher, reply);
-        break;
-    case STEP_STATE:
-        take_answer(publisher, reply, judge_state);
-        break;
-    case STEP_LOGS:
-        take_logs(publisher, reply);
-        break;
-    case STEP_OPERATORS:
-        take_answer(publisher, reply, judge_operators);
-        break;
-    case STEP_NONCE_LATEST:
-    case STEP_NONCE_PENDING:
-    case STEP_FEES:
-    case STEP_SIMULATE:
-    case STEP_GAS:
-    case STEP_BALANCE:
-    case STEP_SEND:
-    case STEP_RECEIPT:
-    case STEP_NONCE_USED:
-    case STEP_FINAL_BLOCK:
-    case STEP_FINAL_STATE:
-        evm_send_take(publisher, reply);
-        break;
-    case STEP_REST:
-    case STEP_LOAD:
-    case STEP_EVALUATE:
-    case STEP_COMMIT:
-        break;
-    }
+    const struct evm_exchange *exchange = exchange_of(publisher->step);
+    bool sends = exchange == &evm_send_exchanges[publisher->step];
+    if (sends && publisher->nonce_stale && publisher->current.state == PUBLICATION_QUORUM)
+        evm_rest_well(publisher, EVM_POLL_MS); /* another publisher has begun to send */
+    else if (exchange->take_data)
+        take_data(publisher, reply, exchange);
+    else if (exchange->take_number)
+        take_number(publisher, reply, exchange);
+    else
+        exchange->take(publisher, reply);
 }
 
 /* ---- what follows ---- */

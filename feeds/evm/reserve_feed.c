@@ -221,11 +221,18 @@ bool reserve_feed_read_domain(uint64_t *chain_id, struct evm_address *contract,
 
 /* ---- the event ---- */
 
-void reserve_reported_topic(struct evm_hash *out)
+static void reported_topic(struct evm_hash *out)
 {
     abi_event_topic(
         out,
         "ReserveReported(uint32,uint32,bytes32,uint64,uint64,bytes32,uint32,address)");
+}
+
+void reserve_reported_topics(struct evm_hash out[static 2], uint32_t round)
+{
+    reported_topic(&out[0]);
+    memset(&out[1], 0, sizeof out[1]);
+    put_u32be(out[1].b + sizeof out[1].b - 4, round);
 }
 
 static bool read_topics(struct evm_report *out, const struct evm_hash *topics)
@@ -246,7 +253,7 @@ bool reserve_reported_read(struct reserve_reported *out, const struct evm_hash *
 {
     struct reader reader;
     struct evm_hash event;
-    reserve_reported_topic(&event);
+    reported_topic(&event);
     if (topic_count != RESERVE_REPORTED_TOPICS || !evm_hash_equal(&topics[0], &event) ||
         !read_topics(&out->report, topics + 1))
         return false;

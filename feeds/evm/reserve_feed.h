@@ -113,8 +113,8 @@ struct reserve_reported {
     struct evm_address submitter;
 };
 #define RESERVE_REPORTED_TOPICS 4
-/* Its first topic, to filter logs by. */
-void reserve_reported_topic(struct evm_hash *out);
+/* Its first topic, and the second, which is the round: to filter logs by. */
+void reserve_reported_topics(struct evm_hash out[static 2], uint32_t round);
 NODISCARD bool reserve_reported_read(struct reserve_reported *out,
                                      const struct evm_hash *topics, size_t topic_count,
                                      struct bytes data);

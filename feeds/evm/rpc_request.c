@@ -166,11 +166,15 @@ void rpc_write_get_receipt(struct writer *out, uint64_t id, const struct evm_has
 }
 
 void rpc_write_get_logs(struct writer *out, uint64_t id,
-                        const struct evm_address *address, const struct evm_hash *topic,
-                        struct rpc_block_ref from, struct rpc_block_ref to)
+                        const struct evm_address *address, const struct evm_hash *topics,
+                        size_t topic_count, struct rpc_block_ref from,
+                        struct rpc_block_ref to)
 {
+    json_t *wanted = json_array();
+    for (size_t i = 0; i < topic_count; i++)
+        json_array_append_new(wanted, hash_json(&topics[i]));
     write_request(out, id, "eth_getLogs",
-                  json_pack("[{s:o, s:[o], s:o, s:o}]", "address", address_json(address),
-                            "topics", hash_json(topic), "fromBlock", block_json(from),
-                            "toBlock", block_json(to)));
+                  json_pack("[{s:o, s:o, s:o, s:o}]", "address", address_json(address),
+                            "topics", wanted, "fromBlock", block_json(from), "toBlock",
+                            block_json(to)));
 }

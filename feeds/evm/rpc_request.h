@@ -57,10 +57,11 @@ void rpc_write_fee_history(struct writer *out, uint64_t id, unsigned blocks,
                            unsigned percentile);
 void rpc_write_send_raw_transaction(struct writer *out, uint64_t id, struct bytes raw);
 void rpc_write_get_receipt(struct writer *out, uint64_t id, const struct evm_hash *hash);
-/* The logs of `address` with that first topic, in blocks `from` to `to`, both included.
- */
+/* The logs of `address` that begin with these topics, in blocks `from` to `to`, both
+ * included. */
 void rpc_write_get_logs(struct writer *out, uint64_t id,
-                        const struct evm_address *address, const struct evm_hash *topic,
-                        struct rpc_block_ref from, struct rpc_block_ref to);
+                        const struct evm_address *address, const struct evm_hash *topics,
+                        size_t topic_count, struct rpc_block_ref from,
+                        struct rpc_block_ref to);
 
 #endif

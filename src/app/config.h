@@ -5,6 +5,7 @@
 
 #include "app/faults.h"
 #include "feeds/evm/evm_types.h"
+#include "feeds/evm/wei.h"
 #include "feeds/feed.h"
 #include "spv/core.h"
 
@@ -32,8 +33,9 @@ struct config_publisher {
         uint64_t chain_id;
         struct evm_address contract;
         char *key_file, *password_file;
-        uint32_t finality; /* EVM_FINALITY_TAG or a number of blocks */
-    } evm;                 /* PUBLISHER_EVM */
+        uint32_t finality;  /* EVM_FINALITY_TAG or a number of blocks */
+        struct wei max_fee; /* for each gas */
+    } evm;                  /* PUBLISHER_EVM */
     char *place;
 };
 

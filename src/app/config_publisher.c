@@ -10,8 +10,9 @@
 
 /* Which keys each kind has; each may be given once. */
 static const char *const file_keys[] = {"type", "file"};
-static const char *const evm_keys[] = {
-    "type", "rpc", "chain_id", "contract", "key_file", "password_file", "finality"};
+static const char *const evm_keys[] = {"type",     "rpc",      "chain_id",
+                                       "contract", "key_file", "password_file",
+                                       "finality", "max_fee"};
 #define COUNT(ARRAY) (sizeof(ARRAY) / sizeof(*(ARRAY)))
 
 /* Deeper than any chain reorganises. */
@@ -127,6 +128,19 @@ static void set_chain(struct config_build *build, struct config_publisher *publi
                      entry->value);
 }
 
+static void set_max_fee(struct config_build *build, struct config_publisher *publisher,
+                        const struct config_section *section)
+{
+    const struct config_entry *entry = config_entry_of(section, "max_fee");
+    struct wei *fee = &publisher->evm.max_fee;
+    *fee = wei_from_u64(EVM_MAX_FEE_DEFAULT);
+    if (entry != NULL &&
+        (!wei_parse(fee, entry->value, strlen(entry->value)) || wei_is_zero(*fee)))
+        config_fault(build, entry->place,
+                     "max_fee '%.40s': write what a gas may cost, such as 50 gwei",
+                     entry->value);
+}
+
 /* Secrets are files, and stay there until the watcher runs. */
 static void set_key(struct config_build *build, struct config_publisher *publisher,
                     const struct config_section *section)
@@ -148,6 +162,7 @@ static void build_evm(struct config_build *build, struct config_publisher *publi
     publisher->kind = PUBLISHER_EVM;
     set_rpc(build, publisher, section);
     set_chain(build, publisher, section);
+    set_max_fee(build, publisher, section);
     set_key(build, publisher, section);
     for (size_t i = 0; i < config->publisher_count; i++) {
         const struct config_publisher *other = &config->publishers[i];

@@ -289,6 +289,7 @@ static bool start(struct evm_driver *driver, struct error *error)
         .chain_id = publisher->evm.chain_id,
         .contract = publisher->evm.contract,
         .finality = publisher->evm.finality,
+        .max_fee = publisher->evm.max_fee,
         .confirmations = driver->feed->confirmations,
         .regtest = settings->config->network->retarget == RETARGET_NEVER,
         .signer = driver->signer};

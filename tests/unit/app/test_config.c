@@ -402,11 +402,33 @@ static void test_evm_publisher(void **state)
     assert_string_equal(publisher->evm.rpc, "http://127.0.0.1:8545");
     assert_true(publisher->evm.chain_id == 31337);
     assert_int_equal(publisher->evm.finality, 12);
+    assert_int_equal(wei_compare(publisher->evm.max_fee, wei_from_u64(50 * WEI_PER_GWEI)),
+                     0);
     assert_string_equal(publisher->evm.key_file, "dir/k");
     assert_string_equal(publisher->evm.password_file, "dir/p");
     assert_null(publisher->file);
     faults_release(&faults);
     config_release(&config);
+}
+
+static void test_max_fee(void **state)
+{
+    struct config config;
+    struct faults faults = {0};
+    struct config_sources sources = sources_of(EVM "chain_id=1\nmax_fee=2.5 gwei\n");
+    (void)state;
+    assert_true(parse_sources(&config, &faults, &sources));
+    assert_int_equal(wei_compare(config_publisher_find(&config, "e")->evm.max_fee,
+                                 wei_from_u64(2500000000)),
+                     0);
+    faults_release(&faults);
+    config_release(&config);
+    expect_fault(
+        EVM "chain_id=1\nmax_fee=50\n",
+        "dir/x.conf:8: max_fee '50': write what a gas may cost, such as 50 gwei");
+    expect_fault(
+        EVM "chain_id=1\nmax_fee=0 gwei\n",
+        "dir/x.conf:8: max_fee '0 gwei': write what a gas may cost, such as 50 gwei");
 }
 
 static void test_faults_of_evm_publishers(void **state)
@@ -484,6 +506,7 @@ int main(void)
         cmocka_unit_test(test_faults_of_sections),
         cmocka_unit_test(test_faults_of_publishers),
         cmocka_unit_test(test_evm_publisher),
+        cmocka_unit_test(test_max_fee),
         cmocka_unit_test(test_faults_of_evm_publishers),
         cmocka_unit_test(test_every_fault_is_found),
         cmocka_unit_test(test_changes_that_take_a_restart),

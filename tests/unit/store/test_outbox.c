@@ -1,5 +1,7 @@
 #include "one_feed.h"
 #include "store/outbox.h"
+#include "store/records.h"
+#include "store/statement_record.h"
 
 static enum store_result put(void *context, struct store_txn *txn, struct error *error)
 {
@@ -39,6 +41,7 @@ static void test_round_trip(void **state)
                                       .created = {1700000000},
                                       .changed = {1700000001},
                                       .position = 42,
+                                      .mined_in = {[31] = 7},
                                       .detail = "waits for a quorum"};
     for (publication.round = 1; publication.round <= 4; publication.round++)
         expect(store_update(fixture.store, put, &publication, &error), STORE_OK);
@@ -60,6 +63,7 @@ static void test_round_trip(void **state)
     assert_memory_equal(&got.report, &publication.report, sizeof(got.report));
     assert_string_equal(got.detail, "waits for a quorum");
     assert_int_equal(got.position, 42);
+    assert_memory_equal(got.mined_in, publication.mined_in, sizeof(got.mined_in));
     assert_int_equal(got.changed.s, 1700000001);
     publication_release(&got);
     expect(outbox_get(txn, &got, 1, 3, &error), STORE_OK);
@@ -73,6 +77,37 @@ static void test_round_trip(void **state)
     store_abort(txn);
     free(payload);
     fixture_close(&fixture);
+}
+
+/* Rows of before there was `mined_in`: shorter by it. */
+static void test_older_row(void **state)
+{
+    (void)state;
+    struct writer row = {0};
+    struct publication got;
+    struct key key = key_u32_u64(1, 5);
+    const struct statement report = {.height = 77};
+    write_u8(&row, 1);
+    write_u8(&row, PUBLICATION_MINED);
+    write_u8(&row, 2);
+    statement_encode(&row, &report);
+    for (uint64_t i = 0; i < 3; i++)
+        write_u64be(&row, i);
+    write_var_bytes(&row, (struct bytes){(const uint8_t *)"old", 3});
+    write_var_bytes(&row, (struct bytes){(const uint8_t *)"raw", 3});
+    assert_true(
+        publication_decode(&got, key_bytes(&key), (struct bytes){row.data, row.len}));
+    assert_string_equal(got.detail, "old");
+    assert_int_equal(got.position, 2);
+    assert_int_equal(got.payload_len, 3);
+    publication_release(&got);
+    row.data[0] = 2;
+    assert_false(
+        publication_decode(&got, key_bytes(&key), (struct bytes){row.data, row.len}));
+    row.data[0] = 3;
+    assert_false(
+        publication_decode(&got, key_bytes(&key), (struct bytes){row.data, row.len}));
+    writer_release(&row);
 }
 
 static void test_evaluated(void **state)
@@ -109,6 +144,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_older_row),
         cmocka_unit_test(test_evaluated),
         cmocka_unit_test(test_names),
     };

@@ -5,7 +5,7 @@
 #include "fake_contract.h"
 #include "feeds/evm/transaction.h"
 
-#define FAKE_BLOCKS 8192
+#define FAKE_BLOCKS 40960
 #define FAKE_CONTRACTS 2
 #define FAKE_TRANSACTIONS 64
 #define FAKE_GENESIS_TIME UINT64_C(1700000000)

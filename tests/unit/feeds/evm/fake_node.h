@@ -35,6 +35,8 @@ struct fake_node {
     uint64_t chain_id;
     uint64_t foreign_pending; /* transactions of the sender that came from elsewhere */
     uint64_t logs_asked;      /* blocks in the widest range so far */
+    uint64_t priority_fee;    /* what it says that others pay, in wei; 0: a gwei */
+    uint64_t base_fee;        /* what it says; 0: the chain's */
     bool receipts_hidden;
     uint64_t requests;
     char method[32]; /* the newest request's */
@@ -198,14 +200,16 @@ static inline json_t *fake_get_nonce(struct fake_node *node, const json_t *param
     return fake_result(fake_quantity(nonce));
 }
 
-static inline json_t *fake_fee_history(void)
+static inline json_t *fake_fee_history(const struct fake_node *node)
 {
     json_t *fees = json_array(), *rewards = json_array();
+    uint64_t base = node->base_fee ? node->base_fee : FAKE_BASE_FEE;
+    uint64_t priority = node->priority_fee ? node->priority_fee : WEI_PER_GWEI;
     for (int i = 0; i < 8; i++) {
-        json_array_append_new(fees, fake_quantity(FAKE_BASE_FEE));
-        json_array_append_new(rewards, json_pack("[o]", fake_quantity(WEI_PER_GWEI)));
+        json_array_append_new(fees, fake_quantity(base));
+        json_array_append_new(rewards, json_pack("[o]", fake_quantity(priority)));
     }
-    json_array_append_new(fees, fake_quantity(FAKE_BASE_FEE));
+    json_array_append_new(fees, fake_quantity(base));
     return fake_result(json_pack("{s:o, s:o}", "baseFeePerGas", fees, "reward", rewards));
 }
 
@@ -293,10 +297,10 @@ static inline json_t *fake_log(const struct fake_chain *chain, uint64_t number,
                                const struct fake_contract *contract)
 {
     const struct evm_report *report = &contract->report;
-    struct evm_hash topic;
+    struct evm_hash topics[2];
     struct writer words = {0}, data = {0};
     evm_report_write(&words, report);
-    reserve_reported_topic(&topic);
+    reserve_reported_topics(topics, report->round);
     abi_write_u64(&data, report->balance.sat);
     abi_write_u64(&data, report->observed_at.s);
     abi_write_word(&data, report->set_hash);
@@ -304,11 +308,11 @@ static inline json_t *fake_log(const struct fake_chain *chain, uint64_t number,
     abi_write_address(&data, &chain->sender);
     json_t *log = json_pack(
         "{s:o, s:[o, o, o, o], s:o, s:o, s:o, s:o, s:o}", "address",
-        fake_data(contract->address.b, 20), "topics", fake_data(topic.b, 32),
-        fake_data(words.data, 32), fake_data(words.data + 2 * ABI_WORD, 32),
+        fake_data(contract->address.b, 20), "topics", fake_data(topics[0].b, 32),
+        fake_data(topics[1].b, 32), fake_data(words.data + 2 * ABI_WORD, 32),
         fake_data(words.data + 3 * ABI_WORD, 32), "data", fake_data(data.data, data.len),
         "blockHash", fake_data(chain->blocks[number].hash.b, 32), "blockNumber",
-        fake_quantity(number), "transactionHash", fake_data(topic.b, 32), "logIndex",
+        fake_quantity(number), "transactionHash", fake_data(topics[0].b, 32), "logIndex",
         fake_quantity(0));
     writer_release(&words);
     writer_release(&data);
@@ -326,10 +330,18 @@ static inline json_t *fake_get_logs(struct fake_node *node, const json_t *params
     if (to - from + 1 > node->logs_asked)
         node->logs_asked = to - from + 1;
     json_t *logs = json_array();
+    const json_t *round = json_array_get(json_object_get(filter, "topics"), 1);
+    struct evm_hash wanted;
+    assert_true(
+        evm_hash_parse(&wanted, json_string_value(round), json_string_length(round)));
     for (uint64_t i = from; i <= to; i++) {
         struct fake_chain_block *block = &node->chain->blocks[i];
         const struct fake_contract *contract = fake_contract_at(block, &address);
-        if (contract != NULL && block->reported[contract - block->contracts])
+        if (contract == NULL || !block->reported[contract - block->contracts])
+            continue;
+        struct evm_hash topics[2];
+        reserve_reported_topics(topics, contract->report.round);
+        if (evm_hash_equal(&topics[1], &wanted))
             json_array_append_new(logs, fake_log(node->chain, i, contract));
     }
     return fake_result(logs);
@@ -349,7 +361,7 @@ static inline json_t *fake_method(struct fake_node *node, const char *method,
     if (strcmp(method, "eth_getTransactionCount") == 0)
         return fake_get_nonce(node, params);
     if (strcmp(method, "eth_feeHistory") == 0)
-        return fake_fee_history();
+        return fake_fee_history(node);
     if (strcmp(method, "eth_estimateGas") == 0)
         return fake_estimate(node, params);
     if (strcmp(method, "eth_getBalance") == 0) {

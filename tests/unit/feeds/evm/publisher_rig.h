@@ -26,6 +26,7 @@ struct rig {
     bool mining;
     bool block_gone; /* the next report to be persisted has left our chain */
     bool truthful;   /* what becomes final has to be so */
+    bool tried;      /* submit() was, just now */
 
     struct publication stored; /* the outbox: what a crash leaves */
     bool has_stored;
@@ -85,6 +86,7 @@ static inline void rig_init(struct rig *rig, struct fake_chain *chain, size_t co
         .chain_id = FAKE_CHAIN_ID,
         .contract = rig_contract(contract),
         .confirmations = 6,
+        .max_fee = wei_from_u64(EVM_MAX_FEE_DEFAULT),
         .signer = rig->signer,
     };
     rig->mining = true;
@@ -224,12 +226,20 @@ static inline void rig_step(struct rig *rig, const struct evm_input *input)
     rig_collect(rig);
 }
 
-/* Raw bytes go out only as they are in the outbox. */
-static inline void rig_check_call(const struct rig *rig, const struct evm_effect *effect)
+static inline bool rig_call_has(const struct evm_effect *effect, const char *text)
 {
-    static const char method[] = "eth_sendRawTransaction";
-    if (memmem(effect->body, effect->len, method, strlen(method)) == NULL)
+    return memmem(effect->body, effect->len, text, strlen(text)) != NULL;
+}
+
+/* Raw bytes go out only as they are in the outbox, and after they were tried. */
+static inline void rig_check_call(struct rig *rig, const struct evm_effect *effect)
+{
+    if (rig_call_has(effect, "eth_call") && rig_call_has(effect, "0x1141c3b4"))
+        rig->tried = true;
+    if (!rig_call_has(effect, "eth_sendRawTransaction"))
         return;
+    assert_true(rig->tried);
+    rig->tried = false;
     struct writer raw = {0};
     evm_data_write(&raw, (struct bytes){rig->stored.payload, rig->stored.payload_len});
     assert_true(rig_has_raw(rig->stored.state));
@@ -301,6 +311,7 @@ static inline void rig_sleep_until(struct rig *rig, struct mono_time until)
     if (until.ms > rig->now.ms) {
         rig->now = until;
         rig->burst = 0;
+        rig->tried = false;
     }
     while (rig->mining && mono_reached(rig->now, rig->next_block)) {
         fake_mine(rig->chain, 0xaa);

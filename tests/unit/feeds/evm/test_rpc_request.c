@@ -111,9 +111,10 @@ static void test_receipts_and_logs(void **state)
 #define CD "\"0xcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd\""
     rpc_write_get_receipt(&out, 8, &hash);
     assert_request(&out, HEAD("8", "eth_getTransactionReceipt") "[" CD "]}");
-    rpc_write_get_logs(&out, 8, &address, &hash, from, latest);
+    rpc_write_get_logs(&out, 8, &address, (struct evm_hash[]){hash, hash}, 2, from,
+                       latest);
     assert_request(&out, HEAD("8", "eth_getLogs") "[{\"address\":\"0x" VECTOR_CONTRACT
-                                                  "\",\"topics\":[" CD
+                                                  "\",\"topics\":[" CD "," CD
                                                   "],\"fromBlock\":\"0x12\",\"toBlock\":"
                                                   "\"latest\"}]}");
 }

@@ -21,6 +21,7 @@ struct step {
     const struct publication_file *file;
     struct feed_row feed;
     struct wall_time now;
+    bool dropped; /* what was in flight: another may be due */
 };
 
 static void report_unreadable(struct step *step, const char *reason)
@@ -34,9 +35,9 @@ static void report_unreadable(struct step *step, const char *reason)
 static void act(struct step *step, enum file_action_kind kind,
                 const struct publication *publication)
 {
-    *step->action = (struct file_action){.kind = kind, .round = publication->round};
+    *step->action = (struct file_action){
+        .kind = kind, .round = publication->round, .offset = publication->position};
     if (kind == FILE_ACTION_WRITE) {
-        step->action->offset = publication->position;
         step->action->data = mem_dup(publication->payload, publication->payload_len);
         step->action->len = publication->payload_len;
     }
@@ -70,16 +71,32 @@ static enum store_result persist(struct step *step, struct publication *publicat
     return result;
 }
 
-/* Its sum was taken back, and no line of it is there. */
-static enum store_result supersede(const struct step *step,
-                                   struct publication *publication, struct error *error)
+/* Write the line, at another place if others changed the file. */
+static enum store_result write_again(struct step *step, struct publication *publication,
+                                     uint64_t offset, struct error *error)
 {
-    publication->state = PUBLICATION_SUPERSEDED;
-    publication->retracted = false;
-    publication->changed = step->now;
-    snprintf(publication->detail, sizeof(publication->detail),
-             "its sum was taken back before it was written");
-    return outbox_put(step->txn, step->feed.id, publication, error);
+    enum store_result result = STORE_OK;
+    if (publication->position != offset) {
+        publication->position = offset;
+        publication->changed = step->now;
+        result = outbox_put(step->txn, step->feed.id, publication, error);
+    }
+    if (result == STORE_OK)
+        act(step, FILE_ACTION_WRITE, publication);
+    return result;
+}
+
+/* The line isn't to be written any more. A part of it may stand there. */
+static enum store_result drop(struct step *step, struct publication *publication,
+                              bool part, const char *reason, struct error *error)
+{
+    if (part) {
+        act(step, FILE_ACTION_CUT, publication);
+        return STORE_OK;
+    }
+    step->dropped = true;
+    return publication_drop(step->txn, publication, &step->feed, reason, step->now,
+                            error);
 }
 
 static enum store_result recover(struct step *step, struct publication *publication,
@@ -93,29 +110,38 @@ static enum store_result recover(struct step *step, struct publication *publicat
     }
     struct error reason;
     uint64_t offset = 0;
-    switch (file_recover(&offset, step->file, publication->position, line, &reason)) {
-    case FILE_LINE_THERE:
+    enum file_recovery found =
+        file_recover(&offset, step->file, publication->position, line, &reason);
+    if (found == FILE_LINE_THERE) {
         act(step, FILE_ACTION_SYNC, publication);
         return STORE_OK;
-    case FILE_LINE_MISSING:
-        if (publication->retracted)
-            return supersede(step, publication, error);
-        act(step, FILE_ACTION_WRITE, publication);
-        return STORE_OK;
-    case FILE_LINE_MOVED:
-        break;
-    case FILE_LINE_UNUSABLE:
+    }
+    if (found == FILE_LINE_UNUSABLE) {
         report_unreadable(step, reason.text);
         return STORE_OK;
     }
-    if (publication->retracted)
-        return supersede(step, publication, error);
-    publication->position = offset;
-    publication->changed = step->now;
-    enum store_result result = outbox_put(step->txn, step->feed.id, publication, error);
-    if (result == STORE_OK)
-        act(step, FILE_ACTION_WRITE, publication);
-    return result;
+    bool holds, part = found == FILE_LINE_MISSING && step->file->size > offset;
+    enum store_result result = publication_holds(step->txn, &holds, &reason, &step->feed,
+                                                 &publication->report, error);
+    if (result != STORE_OK)
+        return result;
+    return holds && !publication->retracted
+               ? write_again(step, publication, offset, error)
+               : drop(step, publication, part, reason.text, error);
+}
+
+/* It was due while the file couldn't be read. */
+static enum store_result take_up(struct step *step, struct publication *publication,
+                                 const struct published *published, struct error *error)
+{
+    bool holds;
+    struct error reason;
+    enum store_result result = publication_holds(step->txn, &holds, &reason, &step->feed,
+                                                 &publication->report, error);
+    if (result != STORE_OK)
+        return result;
+    return holds ? persist(step, publication, published, error)
+                 : drop(step, publication, false, reason.text, error);
 }
 
 /* Carry on with the publication in flight, if this publisher can. */
@@ -128,10 +154,23 @@ static enum store_result carry_on(struct step *step, const struct published *pub
     if (result != STORE_OK)
         return result;
     if (publication.state == PUBLICATION_DUE)
-        result = persist(step, &publication, published, error);
+        result = take_up(step, &publication, published, error);
     else if (publication.state == PUBLICATION_PERSISTED)
         result = recover(step, &publication, error);
     publication_release(&publication);
+    return result;
+}
+
+static enum store_result advance(struct step *step, const struct due_policy *policy,
+                                 const struct published *published, struct error *error)
+{
+    const struct evaluation *evaluation = step->evaluation;
+    enum store_result result =
+        publication_evaluate(step->txn, step->evaluation, step->feed.name, policy,
+                             published, step->now, error);
+    if (result == STORE_OK && (evaluation->result == EVALUATION_DUE ||
+                               evaluation->result == EVALUATION_IN_FLIGHT))
+        result = carry_on(step, published, error);
     return result;
 }
 
@@ -158,13 +197,10 @@ enum store_result file_publisher_step(struct store_txn *txn, struct file_action 
         return result;
     struct published published;
     file_published(&published, file, feed, &genesis.hash);
-    result = publication_evaluate(txn, evaluation, feed, policy, &published, now, error);
-    if (result != STORE_OK)
-        return result;
-    if (evaluation->result == EVALUATION_DUE ||
-        evaluation->result == EVALUATION_IN_FLIGHT)
-        return carry_on(&step, &published, error);
-    return STORE_OK;
+    result = advance(&step, policy, &published, error);
+    if (result == STORE_OK && step.dropped)
+        result = advance(&step, policy, &published, error);
+    return result;
 }
 
 enum store_result file_publisher_done(struct store_txn *txn, const char *feed,

@@ -2,17 +2,19 @@
  * to one feed. Exactly once: no crash loses or doubles a line.
  *
  * DUE -> PERSISTED (the line and where it will be written, committed before the write) ->
- * FINAL (after write and fsync). The shell runs, on the store's thread:
+ * FINAL (after write and fsync). A line that a crash kept from being written whole is
+ * looked at again: it is SUPERSEDED, and what stands of it is cut off, if its block left
+ * our chain meanwhile or a gate fails. The shell runs, on the store's thread:
  *
  *   loop:
  *     look at the file: whether it exists, its size
  *     begin;  file_publisher_step;  commit
  *     action NOTHING: leave the loop
  *     perform the action; if that fails, leave the loop: the next step begins with it
- *     begin;  file_publisher_done;  commit
+ *     unless it was CUT: begin;  file_publisher_done;  commit
  *
- * at the start, after each sample (the first step may share the sample's transaction),
- * and when performing failed, a while later. */
+ * after each sample (the first step may share the sample's transaction), and when
+ * performing failed, a while later. */
 #ifndef FEEDS_FILE_PUBLISHER_H
 #define FEEDS_FILE_PUBLISHER_H
 
@@ -24,6 +26,7 @@ enum file_action_kind {
     FILE_ACTION_WRITE, /* create if need be, write `data` at `offset`, fsync (if created,
                           its folder too) */
     FILE_ACTION_SYNC,  /* the line is there whole, but may not be on the disk: fsync */
+    FILE_ACTION_CUT,   /* cut the file off at `offset`, fsync */
 };
 
 struct file_action {
@@ -35,8 +38,7 @@ struct file_action {
 };
 void file_action_release(struct file_action *action);
 
-/* Take up the publication in flight, or evaluate and begin the next one; without a policy
- * (NULL) only the former: for the start, before the first sample of this run. A file that
+/* Take up the publication in flight, or evaluate and begin the next one. A file that
  * can't be read, or whose end isn't ours, gives FILE_ACTION_NOTHING and
  * EVALUATION_UNREADABLE with the reason; nothing is lost thereby. */
 NODISCARD enum store_result

@@ -294,8 +294,6 @@ static enum store_result look(struct walk *walk, const char *feed, struct error 
         out->due = (enum due)walk->newest.due;
         out->height = walk->newest.report.height;
         result = stop(walk, EVALUATION_IN_FLIGHT, walk->newest.detail);
-    } else if (!walk->policy) {
-        result = stop(walk, EVALUATION_NOT_GOOD, "there is no sample of this run yet");
     } else {
         result = evaluate(walk, error);
     }
@@ -317,6 +315,55 @@ enum store_result publication_evaluate(struct store_txn *txn, struct evaluation 
         .now = now,
     };
     return look(&walk, feed, error);
+}
+
+/* As the ledger has it now; what lies above the sample isn't looked at. */
+static enum store_result compare(struct walk *walk, bool *same,
+                                 const struct statement *report, struct error *error)
+{
+    struct statement now;
+    *same = false;
+    if (report->height > walk->sample.statement.height)
+        return STORE_OK;
+    enum store_result result =
+        statement_at(walk->txn, &now, &walk->feed, report->height, error);
+    *same = result == STORE_OK && statement_equal(&now, report);
+    return result;
+}
+
+enum store_result publication_holds(struct store_txn *txn, bool *holds,
+                                    struct error *reason, const struct feed_row *feed,
+                                    const struct statement *report, struct error *error)
+{
+    struct evaluation evaluation = {.result = EVALUATION_NOT_DUE};
+    struct walk walk = {.txn = txn, .out = &evaluation, .feed = *feed};
+    bool usable;
+    *holds = false;
+    enum store_result result = read_sample(&walk, &usable, error);
+    if (result == STORE_OK && usable)
+        result = compare(&walk, holds, report, error);
+    error_set(reason, "%s",
+              usable ? "its block left our chain, or its sum was corrected"
+                     : evaluation.reason);
+    return result;
+}
+
+enum store_result publication_drop(struct store_txn *txn, struct publication *publication,
+                                   const struct feed_row *feed, const char *reason,
+                                   struct wall_time now, struct error *error)
+{
+    uint32_t evaluated, height = publication->report.height;
+    enum store_result result = outbox_evaluated(txn, &evaluated, feed->id, error);
+    if (result == STORE_OK && height > 0 && evaluated >= height)
+        result = outbox_set_evaluated(txn, feed->id, height - 1, error);
+    if (result != STORE_OK && result != STORE_NOT_FOUND)
+        return result;
+    publication->state = PUBLICATION_SUPERSEDED;
+    publication->retracted = false;
+    publication->changed = now;
+    snprintf(publication->detail, sizeof(publication->detail), "not sent: %.*s",
+             PUBLICATION_TEXT_MAX - (int)sizeof("not sent: "), reason);
+    return outbox_put(txn, feed->id, publication, error);
 }
 
 enum store_result publication_preview(struct store_txn *txn, struct evaluation *out,

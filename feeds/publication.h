@@ -40,13 +40,27 @@ bool publication_in_flight(enum publication_state state);
 
 /* Look at the blocks from the last one evaluated (the first time: from the sample's own)
  * to the newest sample's, at most the last 2,016, and put into the outbox what comes of
- * it. Without a policy (NULL) nothing is looked at and only what is in flight is told:
- * for the start, when the newest sample says nothing of how the gates are now.
- * STORE_NOT_FOUND if the ledger has no such feed. */
+ * it. STORE_NOT_FOUND if the ledger has no such feed. */
 NODISCARD enum store_result
 publication_evaluate(struct store_txn *txn, struct evaluation *out, const char *feed,
                      const struct due_policy *policy, const struct published *published,
                      struct wall_time now, struct error *error);
+
+/* Whether a report that was due a while ago, and that nobody has seen yet, may still go
+ * out: the newest sample is good, and the ledger says of the report's height what the
+ * report says. If not, *reason says why. */
+NODISCARD enum store_result publication_holds(struct store_txn *txn, bool *holds,
+                                              struct error *reason,
+                                              const struct feed_row *feed,
+                                              const struct statement *report,
+                                              struct error *error);
+/* Give up a publication that nobody has seen: it becomes SUPERSEDED in *publication and
+ * the outbox, and its height is evaluated again. */
+NODISCARD enum store_result publication_drop(struct store_txn *txn,
+                                             struct publication *publication,
+                                             const struct feed_row *feed,
+                                             const char *reason, struct wall_time now,
+                                             struct error *error);
 
 /* What publication_evaluate would come to now, writing nothing: NOT_DUE, DUE and WAITING
  * with the statement that it is about in *candidate (zeroed for the others). */

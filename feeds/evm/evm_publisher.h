@@ -69,8 +69,8 @@ enum evm_effect_kind {
     EVM_LOAD,     /* read the feed's newest publication */
     EVM_CALL,     /* post `body` to the endpoint */
     EVM_EVALUATE, /* publication_evaluate() against `published`, then read the newest */
-    /* outbox_put(`publication`), durably; but as SUPERSEDED, with the reason, if it
-     * wasn't PERSISTED before and its block has left our chain meanwhile */
+    /* outbox_put(`publication`), durably; but publication_drop() if it wasn't PERSISTED
+     * before and doesn't hold any more (publication_holds) */
     EVM_COMMIT,
     EVM_NOTE, /* a line for the log; wants no answer */
 };

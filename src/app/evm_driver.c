@@ -103,21 +103,6 @@ static enum store_result evaluate(struct errand *errand, struct store_txn *txn,
     return read_newest(errand, txn, error);
 }
 
-/* Whether a report that nobody has seen yet is about a block of ours. */
-static enum store_result find_block(struct store_txn *txn, bool *ours,
-                                    const struct statement *report, struct error *error)
-{
-    struct chain_extent extent;
-    struct chain_row row;
-    enum store_result result = chain_extent(txn, &extent, error);
-    *ours = false;
-    if (result != STORE_OK || report->height > extent.header_height)
-        return result;
-    result = chain_rows_read(txn, &row, report->height, 1, error);
-    *ours = result == STORE_OK && block_hash_equal(&row.hash, &report->block);
-    return result;
-}
-
 /* What was taken back meanwhile stays so, whatever the publisher remembers of it. */
 static enum store_result keep_retraction(struct store_txn *txn, uint32_t feed,
                                          struct publication *publication, bool unseen,
@@ -138,6 +123,7 @@ static enum store_result keep_retraction(struct store_txn *txn, uint32_t feed,
     return STORE_OK;
 }
 
+/* Put it, unless nobody has seen it yet and nobody should. */
 static enum store_result commit(struct errand *errand, struct store_txn *txn,
                                 struct error *error)
 {
@@ -146,19 +132,20 @@ static enum store_result commit(struct errand *errand, struct store_txn *txn,
     bool unseen = publication->state == PUBLICATION_SIGNED ||
                   publication->state == PUBLICATION_QUORUM ||
                   publication->state == PUBLICATION_PERSISTED;
-    bool ours = true;
+    bool holds = true;
+    struct error reason;
+    errand->has_newest = true;
     enum store_result result = ledger_feed(txn, &feed, errand->driver->feed->name, error);
     if (result == STORE_OK && unseen)
-        result = find_block(txn, &ours, &publication->report, error);
-    if (!ours) {
-        publication->state = PUBLICATION_SUPERSEDED;
-        snprintf(publication->detail, sizeof publication->detail,
-                 "its block left our chain before it was sent");
-    }
+        result =
+            publication_holds(txn, &holds, &reason, &feed, &publication->report, error);
     if (result == STORE_OK)
         result = keep_retraction(txn, feed.id, publication, unseen, error);
-    errand->has_newest = true;
-    return result == STORE_OK ? outbox_put(txn, feed.id, publication, error) : result;
+    if (result != STORE_OK)
+        return result;
+    return holds ? outbox_put(txn, feed.id, publication, error)
+                 : publication_drop(txn, publication, &feed, reason.text, errand->now,
+                                    error);
 }
 
 static enum store_result change(void *context, struct store_txn *txn, struct error *error)

@@ -99,6 +99,15 @@ static enum store_result done_change(void *context, struct store_txn *txn,
                                step->publish->now, error);
 }
 
+static enum store_result finish(struct step *step, struct store *store,
+                                struct error *error)
+{
+    struct publish *publish = step->publish;
+    enum store_result result = store_update(store, done_change, step, error);
+    publish->written += result == STORE_OK;
+    return result;
+}
+
 /* One publication further; *more says whether to call again. */
 static enum store_result publish_one(struct publish *publish, struct store *store,
                                      bool *more, struct error *error)
@@ -117,11 +126,8 @@ static enum store_result publish_one(struct publish *publish, struct store *stor
         publish->unwritten = true;
         *more = false;
     }
-    if (*more) {
-        result = store_update(store, done_change, &step, error);
-        publish->written += result == STORE_OK;
-        publish->last_round = step.action.round;
-    }
+    if (*more && step.action.kind != FILE_ACTION_CUT)
+        result = finish(&step, store, error);
     file_action_release(&step.action);
     return result;
 }

@@ -45,6 +45,8 @@ static struct evaluation evaluation;
 static bool perform(const struct file_action *action)
 {
     size_t old_size = file.size;
+    if (action->kind == FILE_ACTION_CUT)
+        file.size = action->offset;
     if (action->kind == FILE_ACTION_SYNC)
         return !crashes();
     for (size_t i = 0; i < action->len; i++) {
@@ -78,9 +80,12 @@ static bool publish(void)
         bool more = action.kind != FILE_ACTION_NOTHING;
         bool done = up && more && perform(&action);
         uint64_t round = action.round;
+        bool cut = action.kind == FILE_ACTION_CUT;
         file_action_release(&action);
         if (!more || !done)
             return up && !more;
+        if (cut)
+            continue;
         txn = fake_begin();
         assert_int_equal(file_publisher_done(txn, "wbtc", round, now, &error), STORE_OK);
         if (crashes())
@@ -443,34 +448,123 @@ static void test_bound(void **state)
     assert_false(published_after(2016));
 }
 
-/* At the start what is in flight goes on, but an old sample begins nothing. */
-static void test_start(void **state)
+/* ---- the world moves between a crash and the line ---- */
+
+/* A report of 2000 is due at height 2; a crash comes after `events`. False if it was over
+ * before. */
+static bool crash_in_second_line(long events)
+{
+    setup(NULL);
+    arrive(1000);
+    fake_connect(2000, 0);
+    fake_sample(SAMPLE_GOOD);
+    until_crash = events;
+    bool over = publish();
+    until_crash = -1;
+    return !over;
+}
+
+static size_t lines_with(const char *text)
+{
+    size_t count = 0, len = strlen(text);
+    for (size_t i = 0; i + len <= file.size; i++)
+        count += memcmp(file.data + i, text, len) == 0;
+    return count;
+}
+
+/* No line is in parts, doubled or missing in the row of rounds. */
+static void assert_whole(void)
+{
+    struct publication_file view = memory_file_look(&file);
+    struct published published;
+    file_published(&published, &view, "wbtc", &committed.blocks[0].hash);
+    assert_int_equal(published.state, PUBLISHED);
+    assert_int_equal(published.round, lines());
+    for (size_t round = 1; round <= lines(); round++) {
+        char text[32];
+        snprintf(text, sizeof(text), "\"round\":%zu,", round);
+        assert_int_equal(lines_with(text), 1);
+    }
+    const struct fake_row *last = &committed.rows[committed.row_count - 1];
+    assert_false(publication_in_flight(last->publication.state));
+}
+
+/* Its block leaves our chain before the line is whole: it is never written; what the new
+ * branch has instead is. */
+static void test_block_leaves_before_the_line(void **state)
 {
     (void)state;
-    struct error error;
-    struct file_action action;
-    const struct wall_time now = {7};
-    fake_connect(1000, 0);
-    fake_sample(SAMPLE_GOOD);
-    struct publication_file view = memory_file_look(&file);
-    struct store_txn *txn = fake_begin();
-    assert_int_equal(
-        file_publisher_step(txn, &action, &evaluation, "wbtc", NULL, &view, now, &error),
-        STORE_OK);
-    assert_int_equal(action.kind, FILE_ACTION_NOTHING);
-    assert_int_equal(evaluation.result, EVALUATION_NOT_GOOD);
+    static const uint64_t instead[] = {1000, 3000};
+    const enum loss losses[] = {KEEPS_PART, KEEPS_SIZE, KEEPS_NOTHING};
+    unsigned withheld = 0, written = 0;
+    for (size_t i = 0; i < 6; i++) {
+        loss = losses[i % 3];
+        uint64_t sat = instead[i / 3];
+        for (long events = 1; crash_in_second_line(events); events++) {
+            bool whole = lines() == 2;
+            fake_rewind(1);
+            for (int above = 0; above < 3; above++)
+                fake_connect(sat, 1);
+            fake_sample(SAMPLE_GOOD);
+            assert_true(publish());
+            assert_whole();
+            assert_int_equal(lines_with("\"satoshi\":2000,"), whole);
+            assert_int_equal(lines(), 1 + whole + (whole || sat == 3000));
+            withheld += !whole;
+            written += whole;
+        }
+    }
+    assert_true(withheld > 100 && written > 0);
+}
 
-    until_crash = 2;
+/* A gate fails after the crash: the line waits until the sample is good again. */
+static void test_gate_fails_before_the_line(void **state)
+{
+    (void)state;
     loss = KEEPS_PART;
-    assert_false(publish());
-    until_crash = -1;
-    txn = fake_begin();
-    assert_int_equal(
-        file_publisher_step(txn, &action, &evaluation, "wbtc", NULL, &view, now, &error),
-        STORE_OK);
-    assert_int_equal(action.kind, FILE_ACTION_WRITE);
-    assert_int_equal(action.round, 1);
-    file_action_release(&action);
+    for (long events = 1; crash_in_second_line(events); events++) {
+        bool whole = lines() == 2;
+        fake_sample(SAMPLE_REFUSED);
+        assert_true(publish());
+        assert_int_equal(lines(), 1 + whole);
+        assert_whole();
+        fake_connect(1000, 0);
+        fake_sample(SAMPLE_GOOD);
+        assert_true(publish());
+        assert_whole();
+        assert_int_equal(lines_with("\"satoshi\":2000,"), 1);
+        assert_int_equal(lines(), 3);
+    }
+}
+
+/* A coin is found late: the sum that was due was wrong. */
+static void test_sum_is_corrected_before_the_line(void **state)
+{
+    (void)state;
+    loss = KEEPS_PART;
+    assert_true(crash_in_second_line(40));
+    committed.blocks[2].sat = 2500;
+    fake_sample(SAMPLE_GOOD);
+    assert_true(publish());
+    assert_whole();
+    assert_int_equal(lines_with("\"satoshi\":2000,"), 0);
+    assert_true(last_line_has("\"satoshi\":2500,"));
+}
+
+/* Due while the file couldn't be read, and gone when it can. */
+static void test_block_leaves_while_the_file_is_strange(void **state)
+{
+    (void)state;
+    arrive(1000);
+    memory_file_append(&file, "note\n");
+    arrive(2000);
+    assert_int_equal(evaluation.result, EVALUATION_UNREADABLE);
+    file.size -= 5;
+    fake_rewind(1);
+    arrive(1000);
+    assert_whole();
+    assert_int_equal(lines(), 1);
+    assert_int_equal(evaluation.result, EVALUATION_NOT_DUE);
 }
 
 int main(void)
@@ -487,7 +581,10 @@ int main(void)
         cmocka_unit_test_setup(test_crash_anywhere, setup),
         cmocka_unit_test_setup(test_done_is_for_the_one_in_flight, setup),
         cmocka_unit_test_setup(test_bound, setup),
-        cmocka_unit_test_setup(test_start, setup),
+        cmocka_unit_test_setup(test_block_leaves_before_the_line, setup),
+        cmocka_unit_test_setup(test_gate_fails_before_the_line, setup),
+        cmocka_unit_test_setup(test_sum_is_corrected_before_the_line, setup),
+        cmocka_unit_test_setup(test_block_leaves_while_the_file_is_strange, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -35,8 +35,11 @@ static void report_unreadable(struct step *step, const char *reason)
 static void act(struct step *step, enum file_action_kind kind,
                 const struct publication *publication)
 {
-    *step->action = (struct file_action){
-        .kind = kind, .round = publication->round, .offset = publication->position};
+    *step->action = (struct file_action){.kind = kind,
+                                         .round = publication->round,
+                                         .due = (enum due)publication->due,
+                                         .report = publication->report,
+                                         .offset = publication->position};
     if (kind == FILE_ACTION_WRITE) {
         step->action->data = mem_dup(publication->payload, publication->payload_len);
         step->action->len = publication->payload_len;

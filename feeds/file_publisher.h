@@ -32,6 +32,8 @@ enum file_action_kind {
 struct file_action {
     enum file_action_kind kind;
     uint64_t round;
+    enum due due;
+    struct statement report;
     uint64_t offset;
     uint8_t *data; /* owned; NULL unless WRITE */
     size_t len;

@@ -152,14 +152,27 @@ static void settled(struct evm_publisher *publisher)
     evm_rest(publisher, EVM_IDLE_MS);
 }
 
+static void note_state(struct evm_publisher *publisher)
+{
+    const struct publication *current = &publisher->current;
+    const char *before = current->detail[0] ? ": " : "";
+    unsigned long long round = current->round;
+    char btc[AMOUNT_TEXT_MAX];
+    amount_format_btc(btc, current->report.amount);
+    if (current->state == PUBLICATION_FINAL)
+        evm_note(publisher, LOG_INFO, "published round %llu: %s BTC at height %u%s%s",
+                 round, btc, current->report.height, before, current->detail);
+    else
+        evm_note(publisher, LOG_INFO, "round %llu: %s%s%s", round,
+                 publication_state_name(current->state), before, current->detail);
+}
+
 static void committed(struct evm_publisher *publisher, const struct evm_input *input)
 {
     struct publication *current = &publisher->current;
     current->state = input->newest->state;
     memcpy(current->detail, input->newest->detail, sizeof current->detail);
-    evm_note(publisher, LOG_INFO, "round %llu: %s%s%s",
-             (unsigned long long)current->round, publication_state_name(current->state),
-             current->detail[0] ? ": " : "", current->detail);
+    note_state(publisher);
     if (!publication_in_flight(current->state)) {
         settled(publisher);
     } else if (current->state == PUBLICATION_MINED) {
@@ -263,6 +276,7 @@ struct mono_time evm_publisher_deadline(const struct evm_publisher *publisher)
 static void wake(struct evm_publisher *publisher, const struct evm_input *input)
 {
     publisher->new_sample |= input->new_sample;
+    publisher->sampled |= input->new_sample;
     if (publisher->step != STEP_REST)
         return;
     if (!mono_reached(publisher->now, evm_publisher_deadline(publisher)))

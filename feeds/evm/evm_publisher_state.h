@@ -63,6 +63,7 @@ struct evm_publisher {
     bool held;
     bool nonce_stale; /* held since the nonce was asked for */
     bool new_sample;
+    bool sampled;                /* in this run: the gates have been looked at */
     struct mono_time not_before; /* the next look at a new sample */
 
     bool loaded;    /* what the outbox held at the start is known */

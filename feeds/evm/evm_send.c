@@ -137,6 +137,10 @@ void evm_send_go_on(struct evm_publisher *publisher)
                    "the contract has moved to round %u", publisher->state.round);
         return;
     }
+    if (unsent && !publisher->sampled) {
+        evm_rest_well(publisher, EVM_POLL_MS); /* what was due may not be so any more */
+        return;
+    }
     switch (state) {
     case PUBLICATION_DUE:
         go_on_due(publisher);

@@ -104,7 +104,12 @@ static enum store_result finish(struct step *step, struct store *store,
 {
     struct publish *publish = step->publish;
     enum store_result result = store_update(store, done_change, step, error);
-    publish->written += result == STORE_OK;
+    if (result == STORE_OK)
+        publish->lines[publish->written++] =
+            (struct written){.round = step->action.round,
+                             .due = step->action.due,
+                             .amount = step->action.report.amount,
+                             .height = step->action.report.height};
     return result;
 }
 

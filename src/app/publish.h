@@ -19,7 +19,12 @@ struct publish {
     struct evaluation evaluation;
     bool reported_block_orphaned; /* so it was in any of its evaluations */
     uint32_t written;
-    uint64_t last_round;
+    struct written {
+        uint64_t round;
+        enum due due;
+        struct amount amount;
+        uint32_t height;
+    } lines[PUBLISH_ROUNDS_MAX];
     bool unwritten; /* an action couldn't be performed: `fault` says why; try again */
     struct error fault;
 };

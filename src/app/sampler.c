@@ -153,9 +153,15 @@ static void log_publish(const struct sampler_feed *feed, const struct publish *p
 {
     const struct evaluation *now = &publish->evaluation;
     const char *name = feed->feed->name;
-    if (publish->written)
-        log_line(LOG_PUBLISH, LOG_INFO, "feed %s: %u published, the newest is round %llu",
-                 name, publish->written, (unsigned long long)publish->last_round);
+    for (uint32_t i = 0; i < publish->written; i++) {
+        const struct written *line = &publish->lines[i];
+        char btc[AMOUNT_TEXT_MAX];
+        amount_format_btc(btc, line->amount);
+        log_line(LOG_PUBLISH, LOG_INFO,
+                 "feed %s: published round %llu: %s BTC at height %u: %s", name,
+                 (unsigned long long)line->round, btc, line->height,
+                 due_name((uint8_t)line->due));
+    }
     if (publish->unwritten && strcmp(publish->fault.text, feed->publish_fault.text) != 0)
         log_line(LOG_PUBLISH, LOG_ERROR, "feed %s: %s; trying again until it works", name,
                  publish->fault.text);

@@ -32,6 +32,7 @@ struct rig {
     bool has_stored;
     struct statement sample;
     bool has_sample;
+    bool untold;                /* after a crash nothing is known of a sample */
     struct published published; /* as the newest evaluation got it */
     struct evaluation evaluation;
     unsigned evaluations;
@@ -302,6 +303,7 @@ static inline void rig_crash(struct rig *rig)
     evm_publisher_free(rig->publisher);
     evm_effects_clear(&rig->effects);
     rig->publisher = evm_publisher_new(&rig->settings);
+    rig->untold = rig->has_sample;
 }
 
 /* ---- time ---- */
@@ -330,7 +332,8 @@ static inline void rig_turn(struct rig *rig)
         return;
     }
     rig_sleep_until(rig, evm_publisher_deadline(rig->publisher));
-    rig_step(rig, &(struct evm_input){.kind = EVM_WAKE});
+    rig_step(rig, &(struct evm_input){.kind = EVM_WAKE, .new_sample = rig->untold});
+    rig->untold = false;
     assert_non_null(rig_waiting(rig));
 }
 

@@ -135,6 +135,29 @@ static void test_crash_before_sending(void **state)
     assert_int_equal(chain->transaction_count, 1);
 }
 
+/* A report that wasn't sent waits for the first sample of the next run; one that was
+ * doesn't. */
+static void test_crash_without_a_sample(void **state)
+{
+    (void)state;
+    static const enum publication_state moments[] = {
+        PUBLICATION_DUE, PUBLICATION_SIGNED, PUBLICATION_QUORUM, PUBLICATION_PERSISTED};
+    for (size_t i = 0; i < sizeof(moments) / sizeof(*moments); i++) {
+        again();
+        rig_sample(&rig, 1000, 5000);
+        rig_run_to(&rig, moments[i]);
+        rig_crash(&rig);
+        rig.untold = false;
+        rig_run(&rig, 200);
+        bool sent = moments[i] == PUBLICATION_PERSISTED;
+        assert_int_equal(rig.stored.state, sent ? PUBLICATION_FINAL : moments[i]);
+        assert_int_equal(chain->transaction_count, sent);
+        rig_sample(&rig, 1001, 5000);
+        rig_run_to(&rig, PUBLICATION_FINAL);
+        assert_string_equal(rig.trace, "DSQPTMF");
+    }
+}
+
 /* The contract is as it was before: the very same bytes are good again. */
 static void test_refusal_passes(void **state)
 {
@@ -204,6 +227,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_report_is_there, setup, teardown),
         cmocka_unit_test_setup_teardown(test_still_in_the_pool, setup, teardown),
         cmocka_unit_test_setup_teardown(test_crash_before_sending, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_crash_without_a_sample, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refusal_passes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reorganisation, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reorganised_into_another_block, setup,

@@ -50,8 +50,21 @@ static enum store_result stop(struct walk *walk, enum evaluation_result result,
                               const char *reason)
 {
     walk->out->result = result;
-    snprintf(walk->out->reason, sizeof(walk->out->reason), "%s", reason);
+    snprintf(walk->out->reason, sizeof(walk->out->reason), "%.*s",
+             SAMPLE_REASON_TEXT_MAX - 1, reason);
     return STORE_OK;
+}
+
+/* Name the first gate that failed; `reserves` shows them all. */
+static enum store_result stop_refused(struct walk *walk)
+{
+    const struct sample *sample = &walk->sample;
+    struct error text;
+    if (sample->reason_count == 0)
+        return stop(walk, EVALUATION_NOT_GOOD, "the newest sample isn't good");
+    error_set(&text, "%s: %s", gate_name(sample->reasons[0].gate),
+              sample->reasons[0].text);
+    return stop(walk, EVALUATION_NOT_GOOD, text.text);
 }
 
 static bool is_regtest(const struct block_hash *genesis)
@@ -70,7 +83,7 @@ static enum store_result read_sample(struct walk *walk, bool *usable, struct err
     if (result != STORE_OK)
         return result;
     if (sample->state != SAMPLE_GOOD || !sample->has_statement)
-        return stop(walk, EVALUATION_NOT_GOOD, "the newest sample isn't good");
+        return stop_refused(walk);
 
     /* The lists may have changed since the sample, or a coin been found late. */
     if (!walk->feed.merged)
@@ -142,6 +155,16 @@ static bool waits(const struct walk *walk, const struct publication *publication
            statement_equal(&walk->newest.report, &publication->report);
 }
 
+static void explain_waiting(char out[static PUBLICATION_TEXT_MAX],
+                            const struct statement *report,
+                            const struct published *published)
+{
+    snprintf(out, PUBLICATION_TEXT_MAX,
+             "height %" PRIu32 " at %" PRIu32 " isn't above the published %" PRIu32
+             " at %" PRIu32,
+             report->height, report->time.s, published->height, published->time.s);
+}
+
 static enum store_result put(struct walk *walk, enum publication_state state,
                              const struct statement *report, enum due due,
                              struct error *error)
@@ -159,11 +182,7 @@ static enum store_result put(struct walk *walk, enum publication_state state,
         walk->newest.round == publication.round)
         publication.created = walk->newest.created;
     if (state == PUBLICATION_WAITING) {
-        snprintf(publication.detail, sizeof(publication.detail),
-                 "height %" PRIu32 " at %" PRIu32 " isn't above the published %" PRIu32
-                 " at %" PRIu32,
-                 report->height, report->time.s, walk->published.height,
-                 walk->published.time.s);
+        explain_waiting(publication.detail, report, &walk->published);
         snprintf(out->reason, sizeof(out->reason), "%s", publication.detail);
     }
     out->due = due;
@@ -232,6 +251,8 @@ static enum store_result tell(struct walk *walk, const struct statement *candida
     walk->out->round = next_round(walk);
     if (verdict->due != DUE_NOT)
         walk->out->result = verdict->waiting ? EVALUATION_WAITING : EVALUATION_DUE;
+    if (walk->out->result == EVALUATION_WAITING)
+        explain_waiting(walk->out->reason, candidate, &walk->published);
     return STORE_OK;
 }
 

@@ -16,6 +16,8 @@ from node import BitcoinNode  # noqa: E402
 from scenario import History  # noqa: E402
 from watcher import Watcher  # noqa: E402
 
+pytest_plugins = ['evm_publishing']
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 # What a test started: things with kill(), log_tail() and a folder.

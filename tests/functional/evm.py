@@ -60,6 +60,7 @@ class Round:
     time: int
     transaction: str
     evm_block: int
+    evm_hash: str
 
 
 class EvmNode:
@@ -168,9 +169,9 @@ class EvmNode:
     def mine(self, count=1):
         self.rpc('anvil_mine', hex(count))
 
-    def reorg(self, depth):
-        """Replace the newest blocks by empty ones."""
-        self.rpc('anvil_reorg', depth, [])
+    def reorg(self, depth, *raw):
+        """Replace the newest blocks by empty ones, but for these raw transactions in the first."""
+        self.rpc('anvil_reorg', depth, [[each, 0] for each in raw])
 
     def fund(self, address, wei=100 * ETHER):
         self.rpc('anvil_setBalance', address, hex(wei))
@@ -233,7 +234,7 @@ class ReserveFeed:
             _, number, height, block_hash = log['topics']
             satoshi, time = words(log['data'])[:2]
             rounds.append(Round(int(number, 16), int(height, 16), block_hash[2:], int(satoshi, 16), int(time, 16),
-                                log['transactionHash'], int(log['blockNumber'], 16)))
+                                log['transactionHash'], int(log['blockNumber'], 16), log['blockHash']))
         return rounds
 
     def set_operators(self, operators, threshold=1):

@@ -40,20 +40,4 @@ NODISCARD bool feed_sets_build(struct feed_sets *out, const struct feed *feeds,
                                struct error *error);
 void feed_sets_release(struct feed_sets *sets);
 
-/* The set hash: SHA-256 tagged (BIP 340) with "reservewatch/set" over
- *   genesis hash           32 bytes, order of the wire
- *   confirmations           4 bytes, big-endian
- *   policy                  1 byte: 1 if immature coinbase counts, else 0
- *   number of scripts       4 bytes, big-endian
- *   and for each script, ascending by bytes (a script before those that it begins):
- *     birth height          4 bytes, big-endian
- *     length                4 bytes, big-endian
- *     scriptPubKey
- * Labels, custodians and the order of files don't count. `members` index `scripts`, are
- * unique and ascend like their scripts. */
-void feed_set_hash(uint8_t out[static 32], const struct block_hash *genesis,
-                   uint32_t confirmations, bool count_immature,
-                   const struct watched_script *scripts,
-                   const struct feed_member *members, size_t member_count);
-
 #endif

@@ -30,17 +30,11 @@ void abi_write_word(struct writer *out, const uint8_t word[static ABI_WORD])
     write_bytes(out, word, ABI_WORD);
 }
 
-void abi_write_u256(struct writer *out, const struct u256 *value)
-{
-    uint8_t word[ABI_WORD];
-    u256_to_be(word, value);
-    abi_write_word(out, word);
-}
-
 void abi_write_u64(struct writer *out, uint64_t value)
 {
-    struct u256 wide = u256_from_u64(value);
-    abi_write_u256(out, &wide);
+    uint8_t word[ABI_WORD] = {0};
+    put_u64be(word + ABI_WORD - 8, value);
+    abi_write_word(out, word);
 }
 
 void abi_write_address(struct writer *out, const struct evm_address *address)
@@ -71,7 +65,7 @@ void abi_read_word(struct reader *reader, uint8_t out[static ABI_WORD])
     read_bytes(reader, out, ABI_WORD);
 }
 
-struct u256 abi_read_u256(struct reader *reader)
+static struct u256 read_u256(struct reader *reader)
 {
     uint8_t word[ABI_WORD];
     abi_read_word(reader, word);
@@ -80,7 +74,7 @@ struct u256 abi_read_u256(struct reader *reader)
 
 uint64_t abi_read_uint(struct reader *reader, unsigned bits)
 {
-    struct u256 value = abi_read_u256(reader);
+    struct u256 value = read_u256(reader);
     if (u256_bits(&value) > bits) {
         reader_fail(reader);
         return 0;

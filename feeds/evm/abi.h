@@ -23,7 +23,6 @@ void abi_event_topic(struct evm_hash *out, const char *signature);
 
 void abi_write_selector(struct writer *out, const char *signature);
 void abi_write_u64(struct writer *out, uint64_t value);
-void abi_write_u256(struct writer *out, const struct u256 *value);
 void abi_write_address(struct writer *out, const struct evm_address *address);
 void abi_write_word(struct writer *out, const uint8_t word[static ABI_WORD]);
 /* The tail of a `bytes` or `string`: length, content, zeros up to a whole word. */
@@ -33,7 +32,6 @@ void abi_write_tail(struct writer *out, struct bytes content);
 
 /* An unsigned number of at most `bits` bits, 1 to 64. */
 uint64_t abi_read_uint(struct reader *reader, unsigned bits);
-struct u256 abi_read_u256(struct reader *reader);
 struct evm_address abi_read_address(struct reader *reader);
 void abi_read_word(struct reader *reader, uint8_t out[static ABI_WORD]);
 /* An offset that must be `expected`. */

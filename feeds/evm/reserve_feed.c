@@ -67,8 +67,6 @@ static const char *getter_signature(enum reserve_feed_getter getter)
     switch (getter) {
     case RESERVE_FEED_STATE:
         return "state()";
-    case RESERVE_FEED_LATEST_ROUND_DATA:
-        return "latestRoundData()";
     case RESERVE_FEED_DECIMALS:
         return "decimals()";
     case RESERVE_FEED_FEED_ID:
@@ -147,18 +145,6 @@ bool reserve_feed_read_state(struct reserve_feed_state *out, struct bytes answer
     out->updated_at = read_evm_time(&reader);
     return reader_done(&reader) && out->count <= RESERVE_FEED_OPERATORS_MAX &&
            out->threshold <= out->count;
-}
-
-bool reserve_feed_read_round(struct reserve_feed_round *out, struct bytes answer)
-{
-    struct reader reader;
-    reader_init(&reader, answer.data, answer.len);
-    out->round = read_u32(&reader);
-    out->balance = read_balance(&reader);
-    out->started_at = read_block_time(&reader);
-    out->updated_at = read_evm_time(&reader);
-    uint32_t answered_in = read_u32(&reader);
-    return reader_done(&reader) && answered_in == out->round;
 }
 
 bool reserve_feed_read_operators(struct reserve_feed_operators *out, struct bytes answer)

@@ -47,7 +47,6 @@ void reserve_feed_write_hash_report(struct writer *out, const struct evm_report 
 /* Calls without arguments. */
 enum reserve_feed_getter {
     RESERVE_FEED_STATE,
-    RESERVE_FEED_LATEST_ROUND_DATA,
     RESERVE_FEED_DECIMALS,
     RESERVE_FEED_FEED_ID,
     RESERVE_FEED_MAX_REPORT_AGE,
@@ -77,16 +76,6 @@ struct reserve_feed_state {
     struct evm_time updated_at;
 };
 NODISCARD bool reserve_feed_read_state(struct reserve_feed_state *out,
-                                       struct bytes answer);
-
-/* latestRoundData(), Chainlink's AggregatorV3Interface; the answer in satoshi. */
-struct reserve_feed_round {
-    uint32_t round;
-    struct amount balance;
-    struct block_time started_at; /* the report's observedAt */
-    struct evm_time updated_at;
-};
-NODISCARD bool reserve_feed_read_round(struct reserve_feed_round *out,
                                        struct bytes answer);
 
 /* operators(), in the contract's order. */

@@ -66,8 +66,7 @@ enum rpc_send_fault rpc_send_fault(const struct rpc_fault *fault);
 
 /* ---- results: false, with the reason, for one of another form ---- */
 
-bool rpc_result_is_null(const struct rpc_reply *reply);
-/* eth_chainId, eth_blockNumber, eth_getTransactionCount, eth_estimateGas */
+/* eth_chainId, eth_getTransactionCount, eth_estimateGas */
 NODISCARD bool rpc_result_u64(const struct rpc_reply *reply, uint64_t *out,
                               struct error *error);
 /* eth_getBalance */

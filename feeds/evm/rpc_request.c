@@ -96,11 +96,6 @@ void rpc_write_chain_id(struct writer *out, uint64_t id)
     write_request(out, id, "eth_chainId", json_array());
 }
 
-void rpc_write_block_number(struct writer *out, uint64_t id)
-{
-    write_request(out, id, "eth_blockNumber", json_array());
-}
-
 void rpc_write_get_block(struct writer *out, uint64_t id, struct rpc_block_ref block)
 {
     write_request(out, id, "eth_getBlockByNumber",

@@ -37,7 +37,6 @@ struct rpc_call {
 };
 
 void rpc_write_chain_id(struct writer *out, uint64_t id);
-void rpc_write_block_number(struct writer *out, uint64_t id);
 /* eth_getBlockByNumber, without transactions. Block 0 is genesis. */
 void rpc_write_get_block(struct writer *out, uint64_t id, struct rpc_block_ref block);
 void rpc_write_call(struct writer *out, uint64_t id, const struct rpc_call *call,

@@ -56,11 +56,6 @@ static bool member_hash(struct evm_hash *out, const json_t *object, const char *
 
 /* ---- plain results ---- */
 
-bool rpc_result_is_null(const struct rpc_reply *reply)
-{
-    return json_is_null(reply->result);
-}
-
 bool rpc_result_u64(const struct rpc_reply *reply, uint64_t *out, struct error *error)
 {
     return value_u64(out, reply->result) || wrong(error, "number");

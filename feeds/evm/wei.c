@@ -28,14 +28,6 @@ bool wei_add(struct wei *out, struct wei a, struct wei b)
     return true;
 }
 
-bool wei_sub(struct wei *out, struct wei a, struct wei b)
-{
-    if (wei_compare(a, b) < 0)
-        return false;
-    out->value = u256_sub(&a.value, &b.value);
-    return true;
-}
-
 /* By halves of `b`, so that u256_mul_u32() serves; a part that overflows is seen in the
  * bits of its factors or by dividing back. */
 static bool mul_u32(struct wei *out, struct wei a, uint32_t b)

@@ -20,10 +20,8 @@ struct wei wei_from_u64(uint64_t value);
 int wei_compare(struct wei a, struct wei b); /* < 0, 0, > 0 */
 bool wei_is_zero(struct wei value);
 
-/* False, with *out untouched, when the result has no place in 256 bits or is below zero.
- */
+/* False, with *out untouched, when the result has no place in 256 bits. */
 NODISCARD bool wei_add(struct wei *out, struct wei a, struct wei b);
-NODISCARD bool wei_sub(struct wei *out, struct wei a, struct wei b);
 NODISCARD bool wei_mul(struct wei *out, struct wei a, uint64_t b);
 /* a * numerator / denominator, rounded up; the denominator isn't zero. */
 NODISCARD bool wei_scale_up(struct wei *out, struct wei a, uint32_t numerator,

@@ -66,7 +66,7 @@ static void status_done(void *context, enum store_result result,
     free(job);
 }
 
-struct status_sources daemon_status_sources(const struct daemon *daemon)
+static struct status_sources status_sources(const struct daemon *daemon)
 {
     return (struct status_sources){
         daemon->config,    client_core(daemon->client),
@@ -78,7 +78,7 @@ static void write_status(struct daemon *daemon)
 {
     if (!daemon->dirty || daemon->status_pending)
         return;
-    struct status_sources sources = daemon_status_sources(daemon);
+    struct status_sources sources = status_sources(daemon);
     json_t *document = status_document(&sources);
     struct status_job *job = mem_zalloc(1, sizeof *job);
     job->daemon = daemon;

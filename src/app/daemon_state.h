@@ -45,8 +45,6 @@ struct daemon {
     struct mono_time rate_at, progress_logged_at, readers_checked_at;
 };
 
-struct status_sources daemon_status_sources(const struct daemon *daemon);
-
 /* HTTP and the control socket. */
 NODISCARD enum exit_status daemon_start_servers(struct daemon *daemon);
 void daemon_stop_servers(struct daemon *daemon);

@@ -10,15 +10,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void answers(struct bytes answer)
 {
     struct reserve_feed_state state;
-    struct reserve_feed_round round;
     struct reserve_feed_operators operators;
     struct evm_address contract;
     struct evm_hash hash;
     uint64_t number;
     if (reserve_feed_read_state(&state, answer) &&
         (state.threshold > state.count || state.balance.sat > MAX_MONEY_SAT))
-        abort();
-    if (reserve_feed_read_round(&round, answer) && round.balance.sat > MAX_MONEY_SAT)
         abort();
     if (reserve_feed_read_operators(&operators, answer) &&
         answer.len != 64 + 32 * operators.count)

@@ -17,7 +17,6 @@ static void results(const struct rpc_reply *reply)
     struct error error;
     uint64_t number;
     bool found;
-    (void)rpc_result_is_null(reply);
     (void)!rpc_result_u64(reply, &number, &error);
     (void)!rpc_result_wei(reply, &amount, &error);
     (void)!rpc_result_hash(reply, &hash, &error);

@@ -39,7 +39,6 @@ static void test_getters(void **state)
         enum reserve_feed_getter getter;
         const char *selector;
     } known[] = {
-        {RESERVE_FEED_LATEST_ROUND_DATA, "feaf968c"},
         {RESERVE_FEED_DECIMALS, "313ce567"},
         {RESERVE_FEED_DOMAIN_SEPARATOR, "3644e515"},
         {RESERVE_FEED_EIP712_DOMAIN, "84b0196e"},
@@ -83,21 +82,6 @@ static void test_state(void **unused)
     assert_int_equal(state.height, 840000);
     assert_int_equal(state.observed_at.s, 1700000000);
     assert_int_equal(state.updated_at.s, 1700000603);
-}
-
-static void test_round(void **unused)
-{
-    (void)unused;
-    struct reserve_feed_round round;
-    uint8_t room[VECTOR_ROOM];
-    struct bytes answer = vector_bytes(room, VECTOR_ROUND);
-    assert_true(reserve_feed_read_round(&round, answer));
-    assert_int_equal(round.round, 1);
-    assert_int_equal(round.balance.sat, UINT64_C(123456789012));
-    assert_int_equal(round.started_at.s, 1700000000);
-    assert_int_equal(round.updated_at.s, 1700000603);
-    room[ABI_WORD] = 0xff; /* a negative answer */
-    assert_false(reserve_feed_read_round(&round, answer));
 }
 
 static void test_operators(void **unused)
@@ -152,26 +136,22 @@ static void test_numbers(void **unused)
 static void test_every_length_matters(void **unused)
 {
     (void)unused;
-    static const char *const answers[] = {VECTOR_STATE, VECTOR_ROUND, VECTOR_OPERATORS,
-                                          VECTOR_DOMAIN};
-    for (size_t i = 0; i < 4; i++) {
+    static const char *const answers[] = {VECTOR_STATE, VECTOR_OPERATORS, VECTOR_DOMAIN};
+    for (size_t i = 0; i < 3; i++) {
         uint8_t room[VECTOR_ROOM] = {0};
         size_t whole = vector_bytes(room, answers[i]).len;
         for (size_t len = 0; len <= whole + 64; len++) {
             struct reserve_feed_state state;
-            struct reserve_feed_round round;
             struct reserve_feed_operators operators;
             struct evm_address contract;
             uint64_t chain_id;
             struct bytes answer = {room, len};
             assert_true(reserve_feed_read_state(&state, answer) ==
                         (i == 0 && len == whole));
-            assert_true(reserve_feed_read_round(&round, answer) ==
-                        (i == 1 && len == whole));
             assert_true(reserve_feed_read_operators(&operators, answer) ==
-                        (i == 2 && len == whole));
+                        (i == 1 && len == whole));
             assert_true(reserve_feed_read_domain(&chain_id, &contract, answer) ==
-                        (i == 3 && len == whole));
+                        (i == 2 && len == whole));
         }
     }
 }
@@ -208,11 +188,15 @@ static void test_event(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_selectors), cmocka_unit_test(test_calls),
-        cmocka_unit_test(test_getters),   cmocka_unit_test(test_statement),
-        cmocka_unit_test(test_state),     cmocka_unit_test(test_round),
-        cmocka_unit_test(test_operators), cmocka_unit_test(test_domain),
-        cmocka_unit_test(test_numbers),   cmocka_unit_test(test_every_length_matters),
+        cmocka_unit_test(test_selectors),
+        cmocka_unit_test(test_calls),
+        cmocka_unit_test(test_getters),
+        cmocka_unit_test(test_statement),
+        cmocka_unit_test(test_state),
+        cmocka_unit_test(test_operators),
+        cmocka_unit_test(test_domain),
+        cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_every_length_matters),
         cmocka_unit_test(test_event),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,7 +8,7 @@ from housekeeping import Failure, free_ports, wait_for
 BLOCK_SECONDS = 1
 CHAIN_ID = 31337
 START_LIMIT = 30
-COMMAND_LIMIT = 30
+COMMAND_LIMIT = 60
 # Settings of the caller that would speak into ours.
 FOREIGN = ('FOUNDRY_', 'DAPP_', 'ETH_', 'CAST_', 'ANVIL_', 'RESERVEWATCH_')
 
@@ -84,9 +84,16 @@ class EvmNode:
             raise Failure(f'the EVM node refused {method}: {answer["error"]["message"]}')
         return answer['result']
 
+    def pay(self, address, ether):
+        """From the node's own account; mined when this returns."""
+        sent = self.rpc('eth_sendTransaction', {'from': self.account, 'to': address, 'value': hex(ether * 10 ** 18)})
+        receipt = wait_for(lambda: self.rpc('eth_getTransactionReceipt', sent), f'{ether} ETH for {address} to be mined')
+        if receipt['status'] != '0x1':
+            raise Failure(f'the EVM node refused to pay {ether} ETH to {address}')
+
     def command(self, *command):
         """The output of a command that works on this node."""
-        status, output = self.house.run(list(command), cwd=self.folder, env=self.environment)
+        status, output = self.house.run(list(command), COMMAND_LIMIT, cwd=self.folder, env=self.environment)
         if status != 0:
             raise Failure(f'{" ".join(command[:4])} ... failed:\n{output.strip()}')
         return output.strip()

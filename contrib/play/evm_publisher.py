@@ -8,12 +8,12 @@ import secrets
 
 from evm_node import BLOCK_SECONDS, CHAIN_ID, EvmNode, quiet_environment
 from housekeeping import Failure, wait_for
-from watcher import FEED
+from watcher import COMMAND_STEP, FEED
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(ROOT, 'build')
 DEPLOY = os.path.join(ROOT, 'contrib', 'deploy-feed')
-FUNDS = '10'
+FUNDS = 10  # ETH
 # The play's blocks are mined within seconds, and lie days back.
 MAX_REPORT_AGE = '3650d'
 # Sent, mined, and two blocks on top; more where the machine is slow.
@@ -65,7 +65,7 @@ class EvmPublisher:
         if result.returncode != 0:
             raise Failure(f'no key could be made: {result.stderr.strip()}')
         address = result.stdout.strip()
-        self.node.cast('send', '--unlocked', '--from', self.node.account, '--value', FUNDS + 'ether', address)
+        self.node.pay(address, FUNDS)
         return address
 
     def _deploy(self, operator):
@@ -93,7 +93,7 @@ class EvmPublisher:
             # Of the outbox; the contract counts those that became rounds.
             final = [each for each in self._publications() if each['state'] == 'final']
             return final[number - 1] if len(final) >= number else None
-        report = wait_for(look, f'round {number} to be final', FINAL_LIMIT)
+        report = wait_for(look, f'round {number} to be final', FINAL_LIMIT, COMMAND_STEP)
         command = ['call', self.contract, LATEST]
         # cast puts a value on each line, large ones with a remark behind.
         values = [line.split()[0] for line in self.node.cast(*command).split('\n')]

@@ -108,11 +108,18 @@ class House:
                    self.processes.append)
         return self.processes[-1]
 
-    def run(self, command, **options):
-        """Run a command to its end; its status and output."""
+    def run(self, command, limit=None, **options):
+        """Run a command to its end, within `limit` seconds if given; its status and output."""
         process = self.start(command, subprocess.PIPE, text=True, errors='replace', **options)
-        output, _ = process.communicate()
-        self.processes.remove(process)
+        try:
+            output, _ = process.communicate(timeout=limit)
+        except subprocess.TimeoutExpired:
+            self._end(process)
+            output, _ = process.communicate()
+            raise Failure(f'waited {limit} s in vain for the end of {" ".join(command[:4])} ..., which said:\n'
+                          f'{output.strip()}') from None
+        finally:
+            self.processes.remove(process)
         return process.returncode, output
 
     @staticmethod

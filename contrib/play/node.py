@@ -81,23 +81,37 @@ class Node:
             return False
 
     def rpc(self, method, *params, wallet=None):
+        answer = self._post({'method': method, 'params': params, 'id': 0}, wallet)
+        return self._result(method, answer)
+
+    def rpc_together(self, calls):
+        """The results of (method, parameter...) each, asked for at once and done in order."""
+        answers = self._post([{'method': method, 'params': params, 'id': at}
+                              for at, (method, *params) in enumerate(calls)])
+        by_call = {answer['id']: answer for answer in answers}
+        return [self._result(method, by_call[at]) for at, (method, *_) in enumerate(calls)]
+
+    @staticmethod
+    def _result(method, answer):
+        if answer.get('error'):
+            raise RpcError(f'the Bitcoin node refused {method}: {answer["error"]["message"]}')
+        return answer['result']
+
+    def _post(self, body, wallet=None):
         with open(os.path.join(self.folder, 'regtest', '.cookie'), encoding='ascii') as file:
             key = base64.b64encode(file.read().strip().encode()).decode()
         connection = http.client.HTTPConnection('127.0.0.1', self.rpc_port, timeout=RPC_LIMIT)
         try:
             connection.request('POST', f'/wallet/{wallet}' if wallet else '/',
-                               json.dumps({'method': method, 'params': params, 'id': 0}),
+                               json.dumps(body),
                                {'Authorization': 'Basic ' + key, 'Content-Type': 'application/json'})
             text = connection.getresponse().read()
         finally:
             connection.close()
         try:
-            answer = json.loads(text, parse_float=decimal.Decimal)
+            return json.loads(text, parse_float=decimal.Decimal)
         except ValueError:
             raise http.client.HTTPException(f'{text[:200]!r}') from None
-        if answer.get('error'):
-            raise RpcError(f'the Bitcoin node refused {method}: {answer["error"]["message"]}')
-        return answer['result']
 
     # The chain
 
@@ -108,17 +122,16 @@ class Node:
         return self.rpc('getblockhash', height)
 
     def _mine(self, count, method, *params):
-        hashes = []
+        tip = self.rpc('getblockheader', self.rpc('getbestblockhash'))
+        # Genesis is of 2011.
+        self.clock = min(max(tip['time'] + SPACING, self.clock), int(time.time()))
+        calls = []
         for _ in range(count):
-            tip = self.rpc('getblockheader', self.rpc('getbestblockhash'))
-            # Genesis is of 2011.
-            self.clock = min(max(tip['time'] + SPACING, self.clock), int(time.time()))
-            self.rpc('setmocktime', self.clock)
-            result = self.rpc(method, *params)
-            hashes.append(result['hash'] if isinstance(result, dict) else result[0])
+            calls += [('setmocktime', self.clock), (method, *params)]
+            self.clock = min(self.clock + SPACING, int(time.time()))
         # The wallets hear of blocks a moment later.
-        self.rpc('syncwithvalidationinterfacequeue')
-        return hashes
+        *results, _ = self.rpc_together([*calls, ('syncwithvalidationinterfacequeue',)])
+        return [mined['hash'] if isinstance(mined, dict) else mined[0] for mined in results[1::2]]
 
     def mine(self, address, count=1):
         """Mine blocks with whatever waits in the pool; their hashes."""

@@ -6,7 +6,9 @@ import subprocess
 
 from housekeeping import Failure, free_ports, wait_for
 
-COMMAND_LIMIT = 30
+COMMAND_LIMIT = 60
+# Between two runs of a command while something is waited for: each is a process.
+COMMAND_STEP = 0.1
 GATE_FAILED = 3
 FEED = 'quickstart'
 LIST = 'custodian'
@@ -106,4 +108,4 @@ class Watcher:
                 return None
             reserve, = json.loads(result.stdout)['feeds']
             return reserve if condition(reserve) else None
-        return wait_for(look, what, limit)
+        return wait_for(look, what, limit, COMMAND_STEP)

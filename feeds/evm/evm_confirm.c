@@ -198,8 +198,8 @@ static void take_final_state(struct evm_publisher *publisher, struct bytes answe
 }
 
 const struct evm_exchange evm_confirm_exchanges[EVM_STEPS] = {
-    [STEP_RECEIPT] = {ask_receipt, take_receipt},
-    [STEP_NONCE_USED] = {ask_nonce_used, .take_number = take_nonce_used},
-    [STEP_FINAL_BLOCK] = {ask_final_block, take_final_block},
-    [STEP_FINAL_STATE] = {ask_final_state, .take_data = take_final_state},
+    [STEP_RECEIPT] = {.ask = ask_receipt, .take = take_receipt},
+    [STEP_NONCE_USED] = {.ask = ask_nonce_used, .take_number = take_nonce_used},
+    [STEP_FINAL_BLOCK] = {.ask = ask_final_block, .take = take_final_block},
+    [STEP_FINAL_STATE] = {.ask = ask_final_state, .take_data = take_final_state},
 };

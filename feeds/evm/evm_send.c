@@ -408,13 +408,13 @@ static void take_sent(struct evm_publisher *publisher, const struct rpc_reply *r
 }
 
 const struct evm_exchange evm_send_exchanges[EVM_STEPS] = {
-    [STEP_NONCE_LATEST] = {ask_nonce_latest, .take_number = take_nonce_latest},
-    [STEP_NONCE_PENDING] = {ask_nonce_pending, .take_number = take_nonce_pending},
-    [STEP_FEES] = {ask_fees, take_fees},
-    [STEP_SIMULATE] = {ask_simulation, .take_data = take_simulated},
-    [STEP_GAS] = {ask_gas, .take_number = take_gas},
-    [STEP_BALANCE] = {ask_balance, take_balance},
-    [STEP_SEND] = {ask_send, take_sent},
+    [STEP_NONCE_LATEST] = {.ask = ask_nonce_latest, .take_number = take_nonce_latest},
+    [STEP_NONCE_PENDING] = {.ask = ask_nonce_pending, .take_number = take_nonce_pending},
+    [STEP_FEES] = {.ask = ask_fees, .take = take_fees},
+    [STEP_SIMULATE] = {.ask = ask_simulation, .take_data = take_simulated},
+    [STEP_GAS] = {.ask = ask_gas, .take_number = take_gas},
+    [STEP_BALANCE] = {.ask = ask_balance, .take = take_balance},
+    [STEP_SEND] = {.ask = ask_send, .take = take_sent},
 };
 
 /* ---- the node says no ---- */

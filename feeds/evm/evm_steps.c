@@ -300,15 +300,15 @@ static void take_operators(struct evm_publisher *publisher, struct bytes answer)
 /* ---- every step that an endpoint answers ---- */
 
 static const struct evm_exchange exchanges[EVM_STEPS] = {
-    [STEP_CHAIN_ID] = {ask_chain_id, .take_number = take_chain_id},
-    [STEP_CODE] = {ask_code, .take_data = take_code},
-    [STEP_FEED_ID] = {ask_feed_id, .take_data = take_feed_id},
-    [STEP_DOMAIN] = {ask_domain, .take_data = take_domain},
-    [STEP_REPORT_AGE] = {ask_report_age, .take_data = take_report_age},
-    [STEP_HEAD] = {ask_head, take_head},
-    [STEP_STATE] = {ask_state, .take_data = take_state},
-    [STEP_LOGS] = {ask_logs, take_logs},
-    [STEP_OPERATORS] = {ask_operators, .take_data = take_operators},
+    [STEP_CHAIN_ID] = {.ask = ask_chain_id, .take_number = take_chain_id},
+    [STEP_CODE] = {.ask = ask_code, .take_data = take_code},
+    [STEP_FEED_ID] = {.ask = ask_feed_id, .take_data = take_feed_id},
+    [STEP_DOMAIN] = {.ask = ask_domain, .take_data = take_domain},
+    [STEP_REPORT_AGE] = {.ask = ask_report_age, .take_data = take_report_age},
+    [STEP_HEAD] = {.ask = ask_head, .take = take_head},
+    [STEP_STATE] = {.ask = ask_state, .take_data = take_state},
+    [STEP_LOGS] = {.ask = ask_logs, .take = take_logs},
+    [STEP_OPERATORS] = {.ask = ask_operators, .take_data = take_operators},
 };
 
 static const struct evm_exchange *exchange_of(enum evm_step step)

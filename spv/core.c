@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "spv/core_state.h"
+#include "spv/mempool.h"
 
 /* lane (1 bit) | generation (31 bits) | height (32 bits) */
 uint64_t ticket_make(const struct lane *lane, uint32_t height)
@@ -100,6 +101,9 @@ void spv_effect_release(struct spv_effect *effect)
     case SPV_NOTE:
         free(effect->note.text);
         break;
+    case SPV_LOOK_UP:
+        block_free(effect->look_up.transaction);
+        break;
     case SPV_DIAL:
     case SPV_DROP:
     case SPV_LOAD_ROWS:
@@ -193,6 +197,8 @@ struct spv *spv_new(const struct spv_settings *settings, const struct spv_start 
         spv->ledger =
             header_tree_ancestor(spv->tree, spv->stored, spv->cohorts.at[0].cursor);
     lanes_init(spv);
+    if (settings->mempool)
+        spv->mempool = mempool_new(settings->map_seed);
     peers_start(spv, settings->connect, settings->connect_count);
     return spv;
 }
@@ -206,6 +212,7 @@ void spv_free(struct spv *spv)
     for (size_t i = 0; i < CFHEADERS_AHEAD; i++)
         free(spv->fh_early[i].headers);
     header_tree_free(spv->tree);
+    mempool_free(spv->mempool);
     free(spv->checkpoints);
     free(spv->checkpoint_seen);
     free(spv->checkpoint_hashes);
@@ -269,6 +276,7 @@ void spv_step(struct spv *spv, struct spv_effects *effects, struct spv_now now,
         peers_tick(spv);
         headers_tick(spv);
         requests_tick(spv);
+        mempool_tick(spv);
         break;
     case SPV_PEER_CONNECTED:
     case SPV_PEER_LOST:
@@ -295,6 +303,9 @@ void spv_step(struct spv *spv, struct spv_effects *effects, struct spv_now now,
         cohort_table_copy(&spv->cohorts, input->cohorts);
         spv->revision++;
         break;
+    case SPV_LOOKED_UP:
+        mempool_looked_up(spv, input->ticket);
+        break;
     }
     headers_update(spv);
     filter_sync_update(spv);
@@ -312,5 +323,6 @@ struct mono_time spv_deadline(const struct spv *spv)
     struct mono_time next = sooner(peers_deadline(spv), requests_deadline(spv));
     if (spv->fh_count <= spv->best->height && spv->fh_retry_at.ms > spv->now.mono.ms)
         next = sooner(next, spv->fh_retry_at);
+    next = sooner(next, mempool_deadline(spv));
     return sooner(next, lanes_deadline(spv));
 }

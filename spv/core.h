@@ -47,6 +47,9 @@ struct spv_settings {
     size_t connect_count;
     const struct checkpoint *checkpoints; /* from the configuration; copied */
     size_t checkpoint_count;
+    /* Ask peers to announce unconfirmed transactions, and have those near the tip looked
+     * up (SPV_LOOK_UP). */
+    bool mempool;
 };
 
 /* What the store knows, for the start. All copied. */
@@ -88,6 +91,7 @@ enum spv_input_kind {
     SPV_CHECKED,        /* answer to CHECK */
     SPV_APPLIED,        /* answer to APPLY */
     SPV_COHORTS,        /* the watch lists were reloaded */
+    SPV_LOOKED_UP,      /* answer to LOOK_UP */
 };
 
 enum match_verdict {
@@ -151,6 +155,7 @@ enum spv_effect_kind {
     SPV_APPLY,                /* ledger_apply */
     SPV_UNSTAGE,              /* ledger_unstage */
     SPV_NOTE,                 /* a line for the log */
+    SPV_LOOK_UP,              /* ledger_foresee */
 };
 
 struct spv_effect {
@@ -213,6 +218,9 @@ struct spv_effect {
             enum log_level level;
             char *text; /* owned */
         } note;
+        struct {
+            struct block *transaction; /* owned; unconfirmed, see transaction_parse */
+        } look_up;
     };
 };
 
@@ -284,6 +292,8 @@ bool spv_fork_near(const struct spv *spv, uint32_t height, uint32_t confirmation
 NODISCARD bool spv_identity_ok(const struct spv *spv, struct error *reason);
 /* True while a peer's tip is from the future. */
 bool spv_tip_from_future(const struct spv *spv, struct spv_now now, struct error *reason);
+/* How many of the peers have announced this transaction, as far as is remembered. */
+size_t spv_announcers(const struct spv *spv, const struct txid *txid);
 /* Rises with every change that the functions above could show. */
 uint64_t spv_revision(const struct spv *spv);
 

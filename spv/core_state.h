@@ -1,6 +1,6 @@
 /* The core's own state, shared by its rooms and by nobody else: core.c (inputs, outputs),
  * peers.c (transports, handshake), header_sync.c, filter_sync.c, lane.c (scanning),
- * core_view.c (what is known). */
+ * mempool.c (unconfirmed transactions), core_view.c (what is known). */
 #ifndef SPV_CORE_STATE_H
 #define SPV_CORE_STATE_H
 
@@ -65,6 +65,7 @@ struct peer {
     bool checkpt_asked;
     bool filters_differ;
     struct mono_time stalled_until;
+    uint32_t txs_asked; /* transactions under way */
 };
 
 enum request_kind { REQUEST_CFHEADERS, REQUEST_FILTERS, REQUEST_BLOCK };
@@ -189,6 +190,8 @@ struct spv {
     size_t request_count;
     uint32_t filter_size, block_size; /* moving averages in bytes */
 
+    struct mempool *mempool; /* NULL: unconfirmed transactions aren't wanted */
+
     uint64_t revision;
 
     /* During spv_step only. */
@@ -242,7 +245,8 @@ void requests_drop_lane(struct spv *spv, uint8_t lane);
 void headers_ask(struct spv *spv, struct peer *peer, struct header_node *from);
 void headers_peer_ready(struct spv *spv, struct peer *peer);
 void headers_message(struct spv *spv, struct peer *peer, struct bytes payload);
-void headers_inv(struct spv *spv, struct peer *peer, struct bytes payload);
+void headers_inv(struct spv *spv, struct peer *peer, const struct inv_item *items,
+                 size_t count);
 void headers_tick(struct spv *spv);
 /* Best chain, stored chain, pruning: after anything that may have moved them. */
 void headers_update(struct spv *spv);

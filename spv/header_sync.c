@@ -188,14 +188,9 @@ void headers_message(struct spv *spv, struct peer *peer, struct bytes payload)
     }
 }
 
-void headers_inv(struct spv *spv, struct peer *peer, struct bytes payload)
+void headers_inv(struct spv *spv, struct peer *peer, const struct inv_item *items,
+                 size_t count)
 {
-    struct inv_item *items;
-    size_t count;
-    if (!inv_decode(&items, &count, payload)) {
-        peer_drop(spv, peer, "malformed inv message");
-        return;
-    }
     bool unknown = false;
     for (size_t i = 0; i < count; i++) {
         if (items[i].type != INV_BLOCK && items[i].type != INV_WITNESS_BLOCK)
@@ -208,7 +203,6 @@ void headers_inv(struct spv *spv, struct peer *peer, struct bytes payload)
         else
             unknown = true;
     }
-    free(items);
     if (unknown && !peer->headers_asked)
         headers_ask(spv, peer, spv->best);
 }

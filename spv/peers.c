@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "spv/core_state.h"
+#include "spv/mempool.h"
 
 struct peer *peer_find(struct spv *spv, uint32_t id)
 {
@@ -44,6 +45,7 @@ static void dial(struct spv *spv, struct peer *peer)
 static void disconnect(struct spv *spv, struct peer *peer, int64_t retry_ms)
 {
     uint32_t id = peer->id;
+    mempool_peer_gone(spv, peer);
     struct spv_address address = peer->address;
     memset(peer, 0, sizeof *peer);
     peer->address = address;
@@ -95,6 +97,8 @@ void peer_connected(struct spv *spv, struct peer *peer)
         .time = spv->now.wall.s,
         .nonce = spv->own_nonce,
         .start_height = (int32_t)spv->best->height,
+        /* BIP 37, BIP 60: whether transactions are to be announced. */
+        .relay = spv->mempool != NULL,
     };
     memcpy(version.agent, spv->agent, sizeof spv->agent);
     struct writer payload;
@@ -185,8 +189,31 @@ static void take_pong(struct peer *peer, struct bytes payload)
         peer->ping_nonce = 0;
 }
 
-static void take_notfound(struct spv *spv, struct peer *peer)
+static void take_inv(struct spv *spv, struct peer *peer, struct bytes payload)
 {
+    struct inv_item *items;
+    size_t count;
+    if (!inv_decode(&items, &count, payload)) {
+        peer_drop(spv, peer, "malformed inv message");
+        return;
+    }
+    headers_inv(spv, peer, items, count);
+    mempool_inv(spv, peer, items, count);
+    free(items);
+}
+
+static void take_notfound(struct spv *spv, struct peer *peer, struct bytes payload)
+{
+    struct inv_item *items;
+    size_t count;
+    if (!inv_decode(&items, &count, payload)) {
+        peer_drop(spv, peer, "malformed notfound message");
+        return;
+    }
+    size_t transactions = mempool_notfound(spv, peer, items, count);
+    free(items);
+    if (transactions == count && count)
+        return;
     /* What it doesn't have, others are asked for. */
     peer_stalled(spv, peer);
     requests_return_of(spv, peer->id);
@@ -219,7 +246,7 @@ void peer_message(struct spv *spv, struct peer *peer, const struct frame *frame,
         return;
     case MESSAGE_INV:
         if (ready)
-            headers_inv(spv, peer, payload);
+            take_inv(spv, peer, payload);
         return;
     case MESSAGE_CFCHECKPT:
         if (ready)
@@ -239,7 +266,11 @@ void peer_message(struct spv *spv, struct peer *peer, const struct frame *frame,
         return;
     case MESSAGE_NOTFOUND:
         if (ready)
-            take_notfound(spv, peer);
+            take_notfound(spv, peer, payload);
+        return;
+    case MESSAGE_TX:
+        if (ready)
+            mempool_tx(spv, peer, payload);
         return;
     case MESSAGE_SENDHEADERS:
     case MESSAGE_GETHEADERS:

@@ -59,6 +59,7 @@ struct config {
     char *http_bind; /* host:port; NULL: http=0 */
     char **http_hosts;
     size_t http_host_count;
+    bool mempool;
     char *log; /* for log_configure; NULL: not given */
 
     struct config_list *lists; /* in the order of the file, as the following */
@@ -115,7 +116,7 @@ const struct config_publisher *config_publisher_find(const struct config *config
                                                      const char *name);
 
 /* The global keys' names, CONFIG_KEYS of them. */
-#define CONFIG_KEYS 10
+#define CONFIG_KEYS 11
 const char *const *config_global_keys(void);
 
 #endif

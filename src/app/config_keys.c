@@ -133,6 +133,17 @@ static bool set_http(struct config_build *build, const struct config_entry *entr
     return true;
 }
 
+static bool set_mempool(struct config_build *build, const struct config_entry *entry,
+                        struct error *error)
+{
+    if (strcmp(entry->value, "0") != 0 && strcmp(entry->value, "1") != 0)
+        return error_set(error,
+                         "'%.40s': write 1 to show unconfirmed transactions or 0 not to",
+                         entry->value);
+    build->config->mempool = entry->value[0] == '1';
+    return true;
+}
+
 static bool set_http_bind(struct config_build *build, const struct config_entry *entry,
                           struct error *error)
 {
@@ -210,6 +221,7 @@ const struct config_key config_keys[CONFIG_KEYS] = {
     {"http_bind", set_http_bind, false},
     {"http_host", set_http_host, true},
     {"http", set_http, false},
+    {"mempool", set_mempool, false},
     {"log", set_log, false},
 };
 

@@ -71,7 +71,8 @@ static struct status_sources status_sources(const struct daemon *daemon)
     return (struct status_sources){
         daemon->config,    client_core(daemon->client),
         daemon->sampler,   daemon->evm,
-        &daemon->progress, store_thread_full(daemon->store_thread)};
+        &daemon->progress, store_thread_full(daemon->store_thread),
+        daemon->pending};
 }
 
 static void write_status(struct daemon *daemon)
@@ -198,6 +199,9 @@ static void on_tick(void *context)
     spv_summary(client_core(daemon->client), &summary, now);
     update_rate(daemon, &summary);
     show_progress(daemon, &summary);
+    if (daemon->pending &&
+        pending_refresh(daemon->pending, client_core(daemon->client), now.wall))
+        daemon->dirty = true;
     write_status(daemon);
     if (mono_since(now.mono, daemon->readers_checked_at) >= READERS_CHECK_S * 1000) {
         daemon->readers_checked_at = now.mono;
@@ -219,6 +223,21 @@ static void on_moved(void *context)
     daemon->dirty = true;
     if (daemon->synced)
         sampler_request(daemon->sampler);
+}
+
+static void on_foreseen(void *context, const struct block *transaction,
+                        const struct foreseen *foreseen)
+{
+    struct daemon *daemon = context;
+    if (pending_add(daemon->pending, transaction, foreseen, now_wall()))
+        daemon->dirty = true;
+}
+
+static void on_block(void *context, const struct block *block)
+{
+    struct daemon *daemon = context;
+    if (daemon->pending && pending_block(daemon->pending, block))
+        daemon->dirty = true;
 }
 
 static void on_published(void *context)
@@ -361,9 +380,13 @@ static enum exit_status start_client(struct daemon *daemon)
                     .connect = daemon->config->connect,
                     .connect_count = daemon->config->connect_count,
                     .checkpoints = daemon->config->checkpoints,
-                    .checkpoint_count = daemon->config->checkpoint_count},
+                    .checkpoint_count = daemon->config->checkpoint_count,
+                    .mempool = daemon->config->mempool},
             .workers = 2};
-        const struct client_handler handler = {on_changed, on_moved, fail, daemon};
+        const struct client_handler handler = {on_changed, on_moved, on_foreseen,
+                                               on_block,   fail,     daemon};
+        if (daemon->config->mempool)
+            daemon->pending = pending_new(daemon->seed);
         daemon->client = client_new(daemon->loop, daemon->store_thread, &settings,
                                     &start.spv, &handler);
     }
@@ -447,6 +470,7 @@ static void stop(struct daemon *daemon)
     sampler_free(daemon->sampler);
     evm_drivers_free(daemon->evm);
     client_free(daemon->client);
+    pending_free(daemon->pending);
     if (daemon->ledger)
         ledger_close(daemon->ledger);
     if (daemon->store)

@@ -246,6 +246,25 @@ static void print_tables(const json_t *document)
                 (const char *const[]){"address", "state", "height", "agent"}, 4);
 }
 
+static void print_node_check(const json_t *document)
+{
+    const json_t *check = json_object_get(document, "node_check");
+    const json_t *height = json_object_get(check, "height");
+    char ago[TIME_TEXT_MAX];
+    if (!json_is_object(check))
+        return;
+    if (!json_is_integer(json_object_get(check, "at"))) {
+        printf("own node        not asked yet\n");
+        return;
+    }
+    duration_format(ago, now_wall().s - number_at(check, "at"));
+    if (json_is_true(json_object_get(check, "ok")))
+        printf("own node        agrees at height %" JSON_INTEGER_FORMAT ", %s ago\n",
+               json_integer_value(height), ago);
+    else
+        printf("own node        %s, %s ago\n", text_at(check, "reason"), ago);
+}
+
 static void print_pending(const json_t *document)
 {
     static const struct table_column columns[] = {
@@ -297,6 +316,7 @@ enum exit_status cmd_status(const struct invocation *invocation)
     print_state(document, state, pid);
     print_progress(document);
     print_heights(document);
+    print_node_check(document);
     print_gates(document);
     print_tables(document);
     print_pending(document);

@@ -127,6 +127,8 @@ void config_release(struct config *config)
     free(config->checkpoints);
     free(config->http_bind);
     free(config->http_hosts);
+    free(config->node_rpc);
+    free(config->node_cookie_file);
     free(config->log);
     free(config->lists);
     free(config->publishers);

@@ -14,6 +14,7 @@
 #define MIN_PEERS_DEFAULT 3
 #define MIN_PEERS_MAX 64
 #define SAMPLE_INTERVAL_DEFAULT 600
+#define NODE_CHECK_INTERVAL_DEFAULT 3600
 
 struct config_list {
     char name[FEED_NAME_MAX + 1];
@@ -60,7 +61,10 @@ struct config {
     char **http_hosts;
     size_t http_host_count;
     bool mempool;
-    char *log; /* for log_configure; NULL: not given */
+    char *node_rpc;              /* URL; NULL: no second opinion */
+    char *node_cookie_file;      /* given if node_rpc is */
+    int64_t node_check_interval; /* seconds */
+    char *log;                   /* for log_configure; NULL: not given */
 
     struct config_list *lists; /* in the order of the file, as the following */
     size_t list_count;
@@ -116,7 +120,7 @@ const struct config_publisher *config_publisher_find(const struct config *config
                                                      const char *name);
 
 /* The global keys' names, CONFIG_KEYS of them. */
-#define CONFIG_KEYS 11
+#define CONFIG_KEYS 14
 const char *const *config_global_keys(void);
 
 #endif

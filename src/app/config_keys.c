@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "io/http.h"
+#include "io/url.h"
 
 static bool set_network(struct config_build *build, const struct config_entry *entry,
                         struct error *error)
@@ -79,14 +80,19 @@ static bool set_min_peers(struct config_build *build, const struct config_entry 
     return true;
 }
 
-static bool set_sample_interval(struct config_build *build,
-                                const struct config_entry *entry, struct error *error)
+static bool set_duration(int64_t *out, const struct config_entry *entry,
+                         struct error *error)
 {
-    if (!duration_parse(&build->config->sample_interval, entry->value,
-                        strlen(entry->value)))
+    if (!duration_parse(out, entry->value, strlen(entry->value)))
         return error_set(error, "'%.40s': write a duration such as 600, 10m or 1h",
                          entry->value);
     return true;
+}
+
+static bool set_sample_interval(struct config_build *build,
+                                const struct config_entry *entry, struct error *error)
+{
+    return set_duration(&build->config->sample_interval, entry, error);
 }
 
 static int checkpoint_compare(const void *left, const void *right)
@@ -142,6 +148,31 @@ static bool set_mempool(struct config_build *build, const struct config_entry *e
                          entry->value);
     build->config->mempool = entry->value[0] == '1';
     return true;
+}
+
+static bool set_node_rpc(struct config_build *build, const struct config_entry *entry,
+                         struct error *error)
+{
+    struct url url;
+    if (!url_parse(&url, entry->value, error))
+        return error_prefix(error, "is no address of a node");
+    url_release(&url);
+    build->config->node_rpc = mem_strdup(entry->value);
+    return true;
+}
+
+static bool set_node_cookie_file(struct config_build *build,
+                                 const struct config_entry *entry, struct error *error)
+{
+    (void)error;
+    build->config->node_cookie_file = config_path_of(build, entry);
+    return true;
+}
+
+static bool set_node_check_interval(struct config_build *build,
+                                    const struct config_entry *entry, struct error *error)
+{
+    return set_duration(&build->config->node_check_interval, entry, error);
 }
 
 static bool set_http_bind(struct config_build *build, const struct config_entry *entry,
@@ -222,6 +253,9 @@ const struct config_key config_keys[CONFIG_KEYS] = {
     {"http_host", set_http_host, true},
     {"http", set_http, false},
     {"mempool", set_mempool, false},
+    {"node_rpc", set_node_rpc, false},
+    {"node_cookie_file", set_node_cookie_file, false},
+    {"node_check_interval", set_node_check_interval, false},
     {"log", set_log, false},
 };
 

@@ -72,7 +72,7 @@ static struct status_sources status_sources(const struct daemon *daemon)
         daemon->config,    client_core(daemon->client),
         daemon->sampler,   daemon->evm,
         &daemon->progress, store_thread_full(daemon->store_thread),
-        daemon->pending};
+        daemon->pending,   daemon->node};
 }
 
 static void write_status(struct daemon *daemon)
@@ -178,6 +178,8 @@ static void watch_phase(struct daemon *daemon)
         log_line(LOG_SCAN, news ? LOG_INFO : LOG_DEBUG, "synced at height %u",
                  summary.header_height);
         sampler_request(daemon->sampler);
+        if (daemon->node)
+            node_checker_synced(daemon->node);
     }
     if (daemon->synced && !synced)
         daemon->synced_until = now.mono;
@@ -240,10 +242,17 @@ static void on_block(void *context, const struct block *block)
         daemon->dirty = true;
 }
 
-static void on_published(void *context)
+static void on_shown_change(void *context)
 {
     struct daemon *daemon = context;
     daemon->dirty = true;
+}
+
+/* What the node says has to reach the samples at once. */
+static void on_judged(void *context)
+{
+    struct daemon *daemon = context;
+    sampler_request(daemon->sampler);
 }
 
 static void on_sampled(void *context)
@@ -254,11 +263,18 @@ static void on_sampled(void *context)
 
 /* ---- signals ---- */
 
+static void end_loop(void *context)
+{
+    struct daemon *daemon = context;
+    loop_stop(daemon->loop);
+}
+
 static void on_stop(void *context)
 {
     struct daemon *daemon = context;
     log_line(LOG_APP, LOG_INFO, "stopping");
-    loop_stop(daemon->loop);
+    if (!daemon->node || !node_checker_abort(daemon->node, end_loop, daemon))
+        end_loop(daemon);
 }
 
 static void on_hangup(void *context)
@@ -411,7 +427,7 @@ static enum exit_status start_sampler(struct daemon *daemon)
     const struct evm_drivers_settings evm = {.loop = daemon->loop,
                                              .store = daemon->store_thread,
                                              .config = daemon->config,
-                                             .changed = on_published,
+                                             .changed = on_shown_change,
                                              .failed = fail,
                                              .context = daemon};
     daemon->evm = evm_drivers_new(&evm, &error);
@@ -419,8 +435,29 @@ static enum exit_status start_sampler(struct daemon *daemon)
         log_line(LOG_PUBLISH, LOG_ERROR, "%s", error.text);
         return EXIT_USAGE;
     }
+    settings.node = daemon->node;
     daemon->sampler = sampler_new(&settings);
     return EXIT_DONE;
+}
+
+static enum exit_status start_node_checker(struct daemon *daemon)
+{
+    const struct node_checker_settings settings = {
+        .loop = daemon->loop,
+        .store = daemon->store_thread,
+        .config = daemon->config,
+        .seed = {daemon->seed[0], daemon->seed[1]},
+        .judged = on_judged,
+        .changed = on_shown_change,
+        .failed = fail,
+        .context = daemon};
+    struct error error;
+    if (!daemon->config->node_rpc)
+        return EXIT_DONE;
+    daemon->node = node_checker_new(&settings, &error);
+    if (!daemon->node)
+        log_line(LOG_APP, LOG_ERROR, "node_rpc: %s", error.text);
+    return daemon->node ? EXIT_DONE : EXIT_USAGE;
 }
 
 static enum exit_status start(struct daemon *daemon)
@@ -432,6 +469,8 @@ static enum exit_status start(struct daemon *daemon)
         status = define_lists(daemon);
     if (status == EXIT_DONE)
         status = start_client(daemon);
+    if (status == EXIT_DONE)
+        status = start_node_checker(daemon);
     if (status == EXIT_DONE)
         status = start_sampler(daemon);
     if (status == EXIT_DONE)
@@ -465,10 +504,12 @@ static void stop(struct daemon *daemon)
     daemon_stop_servers(daemon);
     sampler_stop(daemon->sampler);
     evm_drivers_stop(daemon->evm);
+    node_checker_stop(daemon->node);
     client_stop(daemon->client);
     store_thread_free(daemon->store_thread);
     sampler_free(daemon->sampler);
     evm_drivers_free(daemon->evm);
+    node_checker_free(daemon->node);
     client_free(daemon->client);
     pending_free(daemon->pending);
     if (daemon->ledger)

@@ -27,7 +27,8 @@ struct daemon {
     struct store_thread *store_thread;
     struct client *client;
     struct sampler *sampler;
-    struct pending *pending; /* NULL: mempool=0 */
+    struct pending *pending;   /* NULL: mempool=0 */
+    struct node_checker *node; /* NULL: no node_rpc= */
     struct evm_drivers *evm;
     struct http_server *http;
     struct control_server *control;

@@ -444,7 +444,8 @@ static enum exit_status start_node_checker(struct daemon *daemon)
 {
     const struct node_checker_settings settings = {
         .loop = daemon->loop,
-        .store = daemon->store_thread,
+        .store = daemon->store,
+        .store_thread = daemon->store_thread,
         .config = daemon->config,
         .seed = {daemon->seed[0], daemon->seed[1]},
         .judged = on_judged,

@@ -19,6 +19,8 @@
  * or join: compared again this often, then the scan is thrown away. */
 #define COMPARE_RETRY_MS 1000
 #define COMPARE_TRIES 60
+/* The differences that stand, under this name in the ledger: {feed: text}. */
+#define VALUE_NAME "node_check"
 /* After an attempt that failed, if the interval isn't shorter. */
 #define RETRY_S 60
 
@@ -68,6 +70,99 @@ struct node_checker {
 static void set_state(struct node_checker *checker, enum checker_state state)
 {
     checker->state = state;
+}
+
+/* ---- what stands over a restart ---- */
+
+static struct node_finding *against(const struct node_checker *checker, const char *feed)
+{
+    const struct config *config = checker->settings.config;
+    for (size_t i = 0; i < config->feed_count; i++)
+        if (strcmp(config->feeds[i].name, feed) == 0)
+            return &checker->against[i];
+    return NULL;
+}
+
+static void restore(struct node_checker *checker, const uint8_t *text, size_t len)
+{
+    json_error_t where;
+    json_t *document =
+        json_loadb((const char *)text, len, JSON_REJECT_DUPLICATES, &where);
+    const char *feed;
+    json_t *value;
+    json_object_foreach(document, feed, value)
+    {
+        struct node_finding *finding = against(checker, feed);
+        if (!finding || !json_is_string(value))
+            continue;
+        finding->differences = 1;
+        snprintf(finding->feed, sizeof finding->feed, "%s", feed);
+        snprintf(finding->text, sizeof finding->text, "%s", json_string_value(value));
+    }
+    json_decref(document);
+}
+
+static bool load(struct node_checker *checker, struct error *error)
+{
+    struct store_txn *txn;
+    uint8_t *text = NULL;
+    size_t len = 0;
+    enum store_result result =
+        store_begin(checker->settings.store, &txn, STORE_READ, error);
+    if (result != STORE_OK)
+        return false;
+    result = store_get_value(txn, VALUE_NAME, &text, &len, error);
+    store_abort(txn);
+    if (result == STORE_OK)
+        restore(checker, text, len);
+    free(text);
+    return result == STORE_OK || result == STORE_NOT_FOUND;
+}
+
+struct saving {
+    struct node_checker *checker;
+    char *text;
+};
+
+static enum store_result save_change(void *context, struct store_txn *txn,
+                                     struct error *error)
+{
+    const struct saving *saving = context;
+    struct bytes text = {(const uint8_t *)saving->text, strlen(saving->text)};
+    return store_put_value(txn, VALUE_NAME, text, error);
+}
+
+static enum store_result save_work(void *context, struct store *store,
+                                   struct ledger *ledger, struct error *error)
+{
+    (void)ledger;
+    return store_update(store, save_change, context, error);
+}
+
+static void save_done(void *context, enum store_result result, const struct error *error)
+{
+    struct saving *saving = context;
+    struct node_checker *checker = saving->checker;
+    if (result != STORE_OK && !checker->stopped)
+        checker->settings.failed(checker->settings.context, error);
+    free(saving->text);
+    free(saving);
+}
+
+/* In front of the sample that it is asked for by judged(). */
+static void save(struct node_checker *checker)
+{
+    struct saving *saving = mem_zalloc(1, sizeof *saving);
+    json_t *document = json_object();
+    for (size_t i = 0; i < checker->settings.config->feed_count; i++)
+        if (checker->against[i].differences)
+            json_object_set_new(document, checker->against[i].feed,
+                                json_string(checker->against[i].text));
+    saving->checker = checker;
+    saving->text = json_dumps(document, JSON_COMPACT);
+    json_decref(document);
+    store_thread_submit(checker->settings.store_thread, save_work, save_done, saving);
+    checker->settings.judged(checker->settings.context);
 }
 
 /* ---- the end of a check ---- */
@@ -127,28 +222,26 @@ static void conclude(struct node_checker *checker)
         checker->reason.text[0] = '\0';
     end(checker, checker->settings.config->node_check_interval);
     if (changed)
-        checker->settings.judged(checker->settings.context);
+        save(checker);
 }
 
 /* ---- comparing ---- */
 
 static void take_finding(struct node_checker *checker, const struct node_finding *finding)
 {
-    const struct config *config = checker->settings.config;
-    for (size_t i = 0; i < config->feed_count; i++) {
-        if (strcmp(config->feeds[i].name, finding->feed) != 0)
-            continue;
-        checker->seen += finding->differences;
-        if (checker->found[i])
-            return;
-        checker->found[i] = true;
-        if (strcmp(checker->against[i].text, finding->text) != 0)
-            log_line(LOG_FEED, LOG_ERROR, "%s (of %llu differences)", finding->text,
-                     (unsigned long long)finding->differences);
-        checker->against[i] = *finding;
-        error_set(&checker->reason, "%s", finding->text);
+    struct node_finding *known = against(checker, finding->feed);
+    if (!known)
         return;
-    }
+    bool *found = &checker->found[known - checker->against];
+    checker->seen += finding->differences;
+    if (*found)
+        return; /* the first one of a check is shown */
+    *found = true;
+    if (strcmp(known->text, finding->text) != 0)
+        log_line(LOG_FEED, LOG_ERROR, "%s (of %llu differences)", finding->text,
+                 (unsigned long long)finding->differences);
+    *known = *finding;
+    error_set(&checker->reason, "%s", finding->text);
 }
 
 static void read_scripts(struct node_checker *checker);
@@ -165,7 +258,7 @@ static void take_verdict(struct node_checker *checker)
     forget_batch(checker);
     read_scripts(checker);
     if (differs)
-        checker->settings.judged(checker->settings.context);
+        save(checker);
 }
 
 /* A long answer takes its time: it is read on the store's thread too. */
@@ -219,7 +312,8 @@ static void compare(struct node_checker *checker)
 {
     set_state(checker, CHECKER_COMPARING);
     node_check_release(&checker->check);
-    store_thread_submit(checker->settings.store, compare_work, compare_done, checker);
+    store_thread_submit(checker->settings.store_thread, compare_work, compare_done,
+                        checker);
 }
 
 /* ---- asking ---- */
@@ -295,7 +389,7 @@ static void read_done(void *context, enum store_result result, const struct erro
 static void read_scripts(struct node_checker *checker)
 {
     set_state(checker, CHECKER_READING);
-    store_thread_submit(checker->settings.store, read_work, read_done, checker);
+    store_thread_submit(checker->settings.store_thread, read_work, read_done, checker);
 }
 
 static bool make_client(struct node_checker *checker, struct error *error)
@@ -362,7 +456,7 @@ struct node_checker *node_checker_new(const struct node_checker_settings *settin
     checker->timer = loop_timer_new(settings->loop, on_timer, checker);
     checker->against = mem_zalloc(feeds, sizeof *checker->against);
     checker->found = mem_zalloc(feeds, sizeof *checker->found);
-    bool good = make_client(checker, error);
+    bool good = load(checker, error) && make_client(checker, error);
     http_client_free(checker->client);
     checker->client = NULL;
     if (good)
@@ -428,11 +522,8 @@ bool node_checker_abort(struct node_checker *checker, void (*done)(void *context
 
 const char *node_checker_against(const struct node_checker *checker, const char *feed)
 {
-    const struct config *config = checker->settings.config;
-    for (size_t i = 0; i < config->feed_count; i++)
-        if (strcmp(config->feeds[i].name, feed) == 0 && checker->against[i].differences)
-            return checker->against[i].text;
-    return NULL;
+    const struct node_finding *finding = against(checker, feed);
+    return finding && finding->differences ? finding->text : NULL;
 }
 
 json_t *node_checker_json(const struct node_checker *checker)

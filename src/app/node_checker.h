@@ -1,6 +1,6 @@
 /* The second opinion of one's own node, asked for now and then: its coins against the
- * ledger's. A difference stays until a later check agrees; a node that can't be asked is
- * named, and changes nothing. */
+ * ledger's. A difference stays, over restarts too, until a later check agrees; a node
+ * that can't be asked is named, and changes nothing. */
 #ifndef APP_NODE_CHECKER_H
 #define APP_NODE_CHECKER_H
 
@@ -13,7 +13,8 @@ struct node_checker;
 
 struct node_checker_settings {
     struct loop *loop;
-    struct store_thread *store;
+    struct store *store; /* read from within node_checker_new() only */
+    struct store_thread *store_thread;
     const struct config *config; /* has node_rpc */
     uint64_t seed[2];
     /* What node_checker_against() says has changed. */
@@ -24,7 +25,7 @@ struct node_checker_settings {
     void *context;
 };
 
-/* NULL, with the error, if the URL can't be used. */
+/* NULL, with the error, if the URL can't be used or the ledger can't be read. */
 struct node_checker *node_checker_new(const struct node_checker_settings *settings,
                                       struct error *error);
 /* Ask nothing more; then free it when the store's thread has ended. Either takes NULL. */

@@ -136,6 +136,15 @@ def test_a_loss_that_only_the_node_knows(busy, make_vault):
     os.rename(cookie_of(busy.chain.node), cookie_of(busy.chain.node) + '.away')
     wait_check(watcher, lambda c: 'cookie' in c['reason'], 'the node to be missed')
     assert not watcher.status()['gates']['audit']['ok']
+    # Nor does a restart.
+    assert watcher.stop() == 0
+    told = len(watcher.log())
+    watcher.start()
+    watcher.wait_for(lambda s: s['node_check'] and 'cookie' in s['node_check']['reason'] and s['synced'],
+                     'the node to be missed after a restart')
+    again = wait_state(watcher, 'refused')
+    assert [text[:19] for text in again['reasons']] == ['audit: feed vault, '], again
+    assert 'feed vault: good' not in watcher.log()[told:]
     os.rename(cookie_of(busy.chain.node) + '.away', cookie_of(busy.chain.node))
     assert watcher.stop() == 0
 

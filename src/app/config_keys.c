@@ -154,10 +154,10 @@ static bool set_node_rpc(struct config_build *build, const struct config_entry *
                          struct error *error)
 {
     struct url url;
+    build->config->node_rpc = mem_strdup(entry->value);
     if (!url_parse(&url, entry->value, error))
         return error_prefix(error, "is no address of a node");
     url_release(&url);
-    build->config->node_rpc = mem_strdup(entry->value);
     return true;
 }
 

@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/node_findings.h"
 #include "app/secrets.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "feeds/node_check.h"
 #include "io/clock.h"
 #include "io/http_client.h"
 #include "io/resolver.h"
@@ -19,8 +19,6 @@
  * or join: compared again this often, then the scan is thrown away. */
 #define COMPARE_RETRY_MS 1000
 #define COMPARE_TRIES 60
-/* The differences that stand, under this name in the ledger: {feed: text}. */
-#define VALUE_NAME "node_check"
 /* After an attempt that failed, if the interval isn't shorter. */
 #define RETRY_S 60
 
@@ -52,11 +50,9 @@ struct node_checker {
     struct node_check check;
     struct error fault; /* why the answer couldn't be used */
     unsigned tries;
-    uint64_t seen; /* differences of this check */
 
     /* What is known. */
-    struct node_finding *against; /* one a feed of the configuration; empty: none */
-    bool *found;                  /* by this check, beside */
+    struct node_findings findings;
     bool attempted, compared, ok;
     struct wall_time at;
     uint32_t height;
@@ -70,99 +66,6 @@ struct node_checker {
 static void set_state(struct node_checker *checker, enum checker_state state)
 {
     checker->state = state;
-}
-
-/* ---- what stands over a restart ---- */
-
-static struct node_finding *against(const struct node_checker *checker, const char *feed)
-{
-    const struct config *config = checker->settings.config;
-    for (size_t i = 0; i < config->feed_count; i++)
-        if (strcmp(config->feeds[i].name, feed) == 0)
-            return &checker->against[i];
-    return NULL;
-}
-
-static void restore(struct node_checker *checker, const uint8_t *text, size_t len)
-{
-    json_error_t where;
-    json_t *document =
-        json_loadb((const char *)text, len, JSON_REJECT_DUPLICATES, &where);
-    const char *feed;
-    json_t *value;
-    json_object_foreach(document, feed, value)
-    {
-        struct node_finding *finding = against(checker, feed);
-        if (!finding || !json_is_string(value))
-            continue;
-        finding->differences = 1;
-        snprintf(finding->feed, sizeof finding->feed, "%s", feed);
-        snprintf(finding->text, sizeof finding->text, "%s", json_string_value(value));
-    }
-    json_decref(document);
-}
-
-static bool load(struct node_checker *checker, struct error *error)
-{
-    struct store_txn *txn;
-    uint8_t *text = NULL;
-    size_t len = 0;
-    enum store_result result =
-        store_begin(checker->settings.store, &txn, STORE_READ, error);
-    if (result != STORE_OK)
-        return false;
-    result = store_get_value(txn, VALUE_NAME, &text, &len, error);
-    store_abort(txn);
-    if (result == STORE_OK)
-        restore(checker, text, len);
-    free(text);
-    return result == STORE_OK || result == STORE_NOT_FOUND;
-}
-
-struct saving {
-    struct node_checker *checker;
-    char *text;
-};
-
-static enum store_result save_change(void *context, struct store_txn *txn,
-                                     struct error *error)
-{
-    const struct saving *saving = context;
-    struct bytes text = {(const uint8_t *)saving->text, strlen(saving->text)};
-    return store_put_value(txn, VALUE_NAME, text, error);
-}
-
-static enum store_result save_work(void *context, struct store *store,
-                                   struct ledger *ledger, struct error *error)
-{
-    (void)ledger;
-    return store_update(store, save_change, context, error);
-}
-
-static void save_done(void *context, enum store_result result, const struct error *error)
-{
-    struct saving *saving = context;
-    struct node_checker *checker = saving->checker;
-    if (result != STORE_OK && !checker->stopped)
-        checker->settings.failed(checker->settings.context, error);
-    free(saving->text);
-    free(saving);
-}
-
-/* In front of the sample that it is asked for by judged(). */
-static void save(struct node_checker *checker)
-{
-    struct saving *saving = mem_zalloc(1, sizeof *saving);
-    json_t *document = json_object();
-    for (size_t i = 0; i < checker->settings.config->feed_count; i++)
-        if (checker->against[i].differences)
-            json_object_set_new(document, checker->against[i].feed,
-                                json_string(checker->against[i].text));
-    saving->checker = checker;
-    saving->text = json_dumps(document, JSON_COMPACT);
-    json_decref(document);
-    store_thread_submit(checker->settings.store_thread, save_work, save_done, saving);
-    checker->settings.judged(checker->settings.context);
 }
 
 /* ---- the end of a check ---- */
@@ -202,47 +105,31 @@ static void give_up(struct node_checker *checker, const struct error *why)
     end(checker, interval < RETRY_S ? interval : RETRY_S);
 }
 
+/* In front of the samples that judged() asks for. */
+static void tell(struct node_checker *checker)
+{
+    const struct node_checker_settings *settings = &checker->settings;
+    node_findings_save(&checker->findings, settings->store_thread, settings->failed,
+                       settings->context);
+    settings->judged(settings->context);
+}
+
 static void conclude(struct node_checker *checker)
 {
-    bool changed = false;
-    for (size_t i = 0; i < checker->settings.config->feed_count; i++) {
-        if (checker->found[i] || !checker->against[i].differences)
-            continue;
-        log_line(LOG_FEED, LOG_INFO, "feed %s: one's own node agrees again",
-                 checker->against[i].feed);
-        checker->against[i] = (struct node_finding){0};
-        changed = true;
-    }
-    log_line(LOG_FEED, checker->ok || checker->seen ? LOG_DEBUG : LOG_INFO,
-             "own node: %llu difference%s at height %u",
-             (unsigned long long)checker->seen, checker->seen == 1 ? "" : "s",
-             checker->height);
-    checker->ok = checker->seen == 0;
+    uint64_t differences = checker->findings.differences;
+    bool changed = node_findings_end(&checker->findings);
+    log_line(LOG_FEED, checker->ok || differences ? LOG_DEBUG : LOG_INFO,
+             "own node: %llu difference%s at height %u", (unsigned long long)differences,
+             differences == 1 ? "" : "s", checker->height);
+    checker->ok = differences == 0;
     if (checker->ok)
         checker->reason.text[0] = '\0';
     end(checker, checker->settings.config->node_check_interval);
     if (changed)
-        save(checker);
+        tell(checker);
 }
 
 /* ---- comparing ---- */
-
-static void take_finding(struct node_checker *checker, const struct node_finding *finding)
-{
-    struct node_finding *known = against(checker, finding->feed);
-    if (!known)
-        return;
-    bool *found = &checker->found[known - checker->against];
-    checker->seen += finding->differences;
-    if (*found)
-        return; /* the first one of a check is shown */
-    *found = true;
-    if (strcmp(known->text, finding->text) != 0)
-        log_line(LOG_FEED, LOG_ERROR, "%s (of %llu differences)", finding->text,
-                 (unsigned long long)finding->differences);
-    *known = *finding;
-    error_set(&checker->reason, "%s", finding->text);
-}
 
 static void read_scripts(struct node_checker *checker);
 
@@ -252,13 +139,15 @@ static void take_verdict(struct node_checker *checker)
     checker->height = checker->scan.height;
     checker->compared = true;
     for (size_t i = 0; i < check->count; i++)
-        take_finding(checker, &check->findings[i]);
+        node_findings_add(&checker->findings, &check->findings[i]);
     bool differs = check->verdict == NODE_DIFFERS;
+    if (differs && check->count)
+        error_set(&checker->reason, "%s", check->findings[0].text);
     checker->next = checker->batch.ids[checker->batch.count - 1] + 1;
     forget_batch(checker);
     read_scripts(checker);
     if (differs)
-        save(checker);
+        tell(checker);
 }
 
 /* A long answer takes its time: it is read on the store's thread too. */
@@ -409,8 +298,7 @@ static void begin(struct node_checker *checker)
     const struct config *config = checker->settings.config;
     struct error error;
     checker->next = 0;
-    checker->seen = 0;
-    memset(checker->found, 0, config->feed_count * sizeof *checker->found);
+    node_findings_begin(&checker->findings);
     if (secret_text_read(&checker->credentials, config->node_cookie_file, &error) &&
         make_client(checker, &error))
         read_scripts(checker);
@@ -450,13 +338,12 @@ struct node_checker *node_checker_new(const struct node_checker_settings *settin
                                       struct error *error)
 {
     struct node_checker *checker = mem_zalloc(1, sizeof *checker);
-    size_t feeds = settings->config->feed_count;
     checker->settings = *settings;
     checker->resolver = resolver_new(settings->loop, NULL);
     checker->timer = loop_timer_new(settings->loop, on_timer, checker);
-    checker->against = mem_zalloc(feeds, sizeof *checker->against);
-    checker->found = mem_zalloc(feeds, sizeof *checker->found);
-    bool good = load(checker, error) && make_client(checker, error);
+    bool good = node_findings_init(&checker->findings, settings->config, settings->store,
+                                   error) &&
+                make_client(checker, error);
     http_client_free(checker->client);
     checker->client = NULL;
     if (good)
@@ -483,8 +370,7 @@ void node_checker_free(struct node_checker *checker)
     node_checker_stop(checker);
     forget_batch(checker);
     secret_text_release(&checker->credentials);
-    free(checker->against);
-    free(checker->found);
+    node_findings_release(&checker->findings);
     free(checker);
 }
 
@@ -522,8 +408,7 @@ bool node_checker_abort(struct node_checker *checker, void (*done)(void *context
 
 const char *node_checker_against(const struct node_checker *checker, const char *feed)
 {
-    const struct node_finding *finding = against(checker, feed);
-    return finding && finding->differences ? finding->text : NULL;
+    return node_findings_against(&checker->findings, feed);
 }
 
 json_t *node_checker_json(const struct node_checker *checker)

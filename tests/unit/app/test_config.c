@@ -96,7 +96,14 @@ static void test_every_global_key(void **state)
                         "sample_interval=10m\n"
                         "checkpoint=7:" HASH "\ncheckpoint=5:" HASH "\n"
                         "http_bind=localhost\nhttp_host=watch.example\n"
+                        "mempool=1\n"
+                        "node_rpc=http://127.0.0.1:18443/\nnode_cookie_file=.cookie\n"
+                        "node_check_interval=2h\n"
                         "log=net=debug,info");
+    assert_true(config.mempool);
+    assert_string_equal(config.node_rpc, "http://127.0.0.1:18443/");
+    assert_string_equal(config.node_cookie_file, "dir/.cookie");
+    assert_int_equal(config.node_check_interval, 7200);
     assert_string_equal(config.network->name, "regtest");
     assert_string_equal(config.datadir, "dir/data");
     assert_int_equal(config.connect_count, 3);
@@ -318,6 +325,17 @@ static void test_faults_of_global_values(void **state)
     expect_fault("checkpoint=5:" HASH "\ncheckpoint=5:" HASH "\n",
                  "dir/x.conf:2: checkpoint '5:" HASH "': there is another one of this "
                  "height; remove one");
+    expect_fault("mempool=yes\n", "dir/x.conf:1: mempool 'yes': write 1 to show "
+                                  "unconfirmed transactions or 0 not to");
+    expect_fault("node_rpc=127.0.0.1:8332\nnode_cookie_file=c\n",
+                 "dir/x.conf:1: node_rpc is no address of a node: isn't a URL; write "
+                 "https://host/path");
+    expect_fault("node_rpc=http://127.0.0.1:8332\n",
+                 "dir/x.conf: node_rpc= and node_cookie_file= belong together; give both "
+                 "or neither");
+    expect_fault("node_check_interval=1x\n",
+                 "dir/x.conf:1: node_check_interval '1x': write a duration such as 600, "
+                 "10m or 1h");
     expect_fault("http=no\n",
                  "dir/x.conf:1: http 'no': write 1 to serve HTTP or 0 not to");
     expect_fault("http_bind=127.0.0.1:99999\n",

@@ -113,6 +113,7 @@ static void ask(struct spv *spv, const struct peer *peer, const struct inv_item 
     struct writer payload;
     if (!count)
         return;
+    /* BIP 144: MSG_WITNESS_TX; a weight can't be told without the witnesses. */
     writer_init(&payload);
     inv_encode(&payload, items, count);
     spv_send(spv, peer, MESSAGE_GETDATA, &payload);

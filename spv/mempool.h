@@ -1,6 +1,7 @@
 /* Unconfirmed transactions: peers announce them by inv, each is asked for once and goes
  * to the store, which knows what it means to the feeds. Nothing here is verified but its
- * form: a light client can't tell whether inputs exist and signatures hold.
+ * form: a light client can't tell whether inputs exist and signatures hold. Peers
+ * announce by txid: without BIP 339's wtxidrelay that is what they go on doing.
  *
  * The core's inner interface, like core_state.h. Without a mempool (spv->mempool NULL)
  * every call does nothing. */

@@ -139,6 +139,7 @@ static const struct network mainnet = {
     .checkpoints = mainnet_checkpoints,
     .checkpoint_count = COUNT(mainnet_checkpoints),
     .dns_seeds = mainnet_seeds,
+    .split_height = 961632,
     .subsidy_halving_interval = 210000,
 };
 
@@ -202,6 +203,7 @@ static const struct network testnet4 = {
     .checkpoints = testnet4_checkpoints,
     .checkpoint_count = COUNT(testnet4_checkpoints),
     .dns_seeds = testnet4_seeds,
+    .split_height = 150308,
     .subsidy_halving_interval = 210000,
 };
 

@@ -48,6 +48,8 @@ struct network {
     size_t checkpoint_count;
     const char *const *dns_seeds; /* NULL-terminated */
     uint32_t subsidy_halving_interval;
+    /* From here a minority's chain with other headers shares magic and port; 0: none. */
+    uint32_t split_height;
 };
 
 /* NULL if there is no network of this name. The table lives for ever. */

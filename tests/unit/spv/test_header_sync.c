@@ -274,6 +274,61 @@ static void test_less_work_over_many_messages_stays_out(void **state)
     fork_free(&fork);
 }
 
+/* "Forks off sparse hashes": judged from genesis on, in a stream. One of more work than
+ * ours can't be followed, and the gate says so; one of less changes nothing. */
+static void test_fork_below_the_tree(void **state)
+{
+    (void)state;
+    struct fork_world fork;
+    struct error reason;
+    fork_init(&fork, 9000);
+    struct world *world = &fork.world;
+    assert_true(header_tree_root(world->spv->tree)->height > 0);
+    struct block_header *less = mine_on_genesis(&fork.network, 8500, 2);
+    size_t before = nodes(world);
+    world_headers(world, 1, less, HEADERS_MAX);
+    assert_true(
+        block_hash_equal(&world->peers[1].locator[0], &fork.network.genesis_hash));
+    tell(world, 1, less, 8500);
+    assert_false(spv_fork_near(world->spv, 9000, 1, &reason));
+    assert_false(world->peers[1].gone);
+    struct block_header *more = mine_on_genesis(&fork.network, 9001, 3);
+    world_step(world,
+               &(struct spv_input){.kind = SPV_PEER_LOST, .peer = world->peers[1].id});
+    world_wait(world, 2000);
+    world_connect(world, 1, WORLD_SERVICES);
+    world_headers(world, 1, more, HEADERS_MAX);
+    tell(world, 1, more, 9001);
+    assert_true(spv_fork_near(world->spv, 9000, 1, &reason));
+    assert_non_null(strstr(reason.text, "b:1 has a chain of more work"));
+    assert_int_equal(nodes(world), before);
+    /* Until ours has grown beyond it. */
+    struct block_header *next = mine_on(&fork.network, &fork.ours[8999], 1, 1);
+    world_headers(world, 0, next, 1);
+    assert_false(spv_fork_near(world->spv, 9001, 1, &reason));
+    free(next);
+    free(less);
+    free(more);
+    fork_free(&fork);
+}
+
+/* A short branch there can't have more work, whatever is below it. */
+static void test_short_fork_below_the_tree(void **state)
+{
+    (void)state;
+    struct fork_world fork;
+    fork_init(&fork, 9000);
+    struct world *world = &fork.world;
+    struct block_header *branch = mine_on(&fork.network, &fork.ours[2015], 20, 2);
+    size_t asked = world->peers[1].asked[MESSAGE_GETHEADERS];
+    world_headers(world, 1, branch, 20);
+    assert_int_equal(world->peers[1].asked[MESSAGE_GETHEADERS], asked);
+    assert_false(world->peers[1].gone);
+    assert_null(world->spv->peers[1].presync);
+    free(branch);
+    fork_free(&fork);
+}
+
 /* "Equal work keeps the first." */
 static void test_equal_work_keeps_the_first(void **state)
 {
@@ -489,6 +544,8 @@ int main(void)
         cmocka_unit_test(test_slow_leader_gets_company),
         cmocka_unit_test(test_more_work_over_many_messages_wins),
         cmocka_unit_test(test_less_work_over_many_messages_stays_out),
+        cmocka_unit_test(test_fork_below_the_tree),
+        cmocka_unit_test(test_short_fork_below_the_tree),
         cmocka_unit_test(test_equal_work_keeps_the_first),
         cmocka_unit_test(test_full_message_without_room_is_followed_up),
         cmocka_unit_test(test_flood_of_branches_is_evicted),

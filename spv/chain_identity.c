@@ -11,6 +11,9 @@
 #define SPLIT_SPAN 16
 /* A tip there that is older than this isn't on the way to anywhere. */
 #define STUCK_AFTER_S 86400
+/* How far a reorganisation between its version message and its headers may take a peer
+ * back. */
+#define SHORT_MAX 6
 
 void identity_other_chain(struct spv *spv, struct peer *peer, const char *format, ...)
 {
@@ -46,6 +49,17 @@ bool identity_stuck_at_split(struct spv *spv, struct peer *peer, uint32_t height
     identity_other_chain(spv, peer,
                          "its chain ends at height %u, just above the split at %u",
                          height, split);
+    return true;
+}
+
+bool identity_ends_short(struct spv *spv, struct peer *peer, uint32_t height)
+{
+    if (peer->start_height < 0 || (uint32_t)peer->start_height <= height + SHORT_MAX)
+        return false;
+    identity_other_chain(spv, peer,
+                         "it said that its chain is at height %d, and its headers end at "
+                         "%u",
+                         (int)peer->start_height, height);
     return true;
 }
 

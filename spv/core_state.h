@@ -322,6 +322,10 @@ void identity_ours(struct spv *spv);
 /* If the chain that ends there is the one that split off, let the peer go. */
 bool identity_stuck_at_split(struct spv *spv, struct peer *peer, uint32_t height,
                              struct block_time time);
+/* The same if its chain, as far as it shows it to us, ends well below the height that it
+ * gave itself: nodes of the other chain keep its headers from who doesn't ask for them.
+ */
+bool identity_ends_short(struct spv *spv, struct peer *peer, uint32_t height);
 /* Whether a checkpoint speaks against a header after `parent`. */
 bool identity_refuses(const struct spv *spv, const struct header_node *parent,
                       const struct block_header *header, struct error *error);

@@ -197,6 +197,16 @@ void headers_more_after(struct peer *peer, const struct block_hash *hash)
     peer->headers_next = *hash;
 }
 
+static struct header_node *last_of(const struct spv *spv,
+                                   const struct block_header *headers, size_t count)
+{
+    struct block_hash hash;
+    if (!count)
+        return NULL;
+    block_header_hash(&hash, &headers[count - 1]);
+    return header_tree_find(spv->tree, &hash);
+}
+
 void headers_take(struct spv *spv, struct peer *peer, const struct block_header *headers,
                   size_t count, bool asked)
 {
@@ -209,8 +219,10 @@ void headers_take(struct spv *spv, struct peer *peer, const struct block_header 
         block_header_hash(&last, &headers[count - 1]);
         headers_more_after(peer, &last);
     } else if (asked) {
-        if (peer->best && identity_stuck_at_split(spv, peer, peer->best->height,
-                                                  peer->best->header.time))
+        struct header_node *end =
+            taken == TAKEN_ALL ? last_of(spv, headers, count) : NULL;
+        if (end && (identity_ends_short(spv, peer, end->height) ||
+                    identity_stuck_at_split(spv, peer, end->height, end->header.time)))
             return;
         headers_settled(spv, peer);
         if (count || !ask_further_back(spv, peer))

@@ -139,7 +139,8 @@ static void take_version(struct spv *spv, struct peer *peer, struct bytes payloa
         peer_drop(spv, peer, "connected to ourselves");
         return;
     }
-    if (version.services & NODE_OTHER_CHAIN) {
+    /* Where there is no split, nodes that know of it show the bit, too. */
+    if (spv->network->split_height && version.services & NODE_OTHER_CHAIN) {
         identity_other_chain(spv, peer, "its service bits name another proof of work");
         return;
     }

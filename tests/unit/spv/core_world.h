@@ -27,7 +27,8 @@ struct world {
     struct spv_now now;
     struct world_peer peers[WORLD_PEERS];
     size_t peer_count;
-    size_t stored; /* headers given to the store */
+    int32_t start_height; /* that peers give themselves */
+    size_t stored;        /* headers given to the store */
     char notes[8192];
 };
 

@@ -411,11 +411,12 @@ static void test_flood_of_branches_is_evicted(void **state)
 static void test_other_chain_by_service_bit(void **state)
 {
     (void)state;
-    const struct network *regtest = network_find("regtest");
-    struct block_header *chain = mine_on_genesis(regtest, 10, 1);
+    struct network network = *network_find("regtest");
+    network.split_height = 100;
+    struct block_header *chain = mine_on_genesis(&network, 10, 1);
     struct world world;
     struct error reason;
-    world_init(&world, regtest, 2, after(regtest, 10));
+    world_init(&world, &network, 2, after(&network, 10));
     world_connect(&world, 0, WORLD_SERVICES | NODE_OTHER_CHAIN);
     assert_true(world.peers[0].gone);
     assert_false(spv_identity_ok(world.spv, &reason));
@@ -473,6 +474,30 @@ static void test_stuck_above_the_split(void **state)
     assert_true(world.peers[1].gone);
     assert_non_null(strstr(world.notes, "just above the split at 100"));
     assert_true(spv_identity_ok(world.spv, &reason)); /* one of ours is there */
+    free(chain);
+    free_world(&world);
+}
+
+/* What a node of that chain does to one that doesn't ask for its headers: it shows those
+ * that both chains have, and no more. */
+static void test_headers_that_end_short(void **state)
+{
+    (void)state;
+    const struct network *regtest = network_find("regtest");
+    struct block_header *chain = mine_on_genesis(regtest, 20, 1);
+    struct world world;
+    struct error reason;
+    world_init(&world, regtest, 2, after(regtest, 20));
+    world.start_height = 20;
+    world_connect(&world, 0, WORLD_SERVICES);
+    world_headers(&world, 0, chain, 13);
+    assert_true(world.peers[0].gone);
+    assert_false(spv_identity_ok(world.spv, &reason));
+    assert_non_null(strstr(reason.text, "at height 20, and its headers end at 13"));
+    world_connect(&world, 1, WORLD_SERVICES);
+    world_headers(&world, 1, chain, 14);
+    assert_false(world.peers[1].gone);
+    assert_true(spv_identity_ok(world.spv, &reason));
     free(chain);
     free_world(&world);
 }
@@ -552,6 +577,7 @@ int main(void)
         cmocka_unit_test(test_other_chain_by_service_bit),
         cmocka_unit_test(test_other_chain_by_version_bit),
         cmocka_unit_test(test_stuck_above_the_split),
+        cmocka_unit_test(test_headers_that_end_short),
         cmocka_unit_test(test_checkpoint_refuses_a_branch),
         cmocka_unit_test(test_withheld_tip_shows_by_its_age),
     };

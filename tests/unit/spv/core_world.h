@@ -118,8 +118,11 @@ static inline void world_message(struct world *world, size_t index,
 
 static inline void world_connect(struct world *world, size_t index, uint64_t services)
 {
-    struct message_version version = {
-        .version = PROTOCOL_VERSION, .services = services, .nonce = 7, .agent = "/test/"};
+    struct message_version version = {.version = PROTOCOL_VERSION,
+                                      .services = services,
+                                      .nonce = 7,
+                                      .agent = "/test/",
+                                      .start_height = world->start_height};
     struct writer payload;
     uint32_t id = world->peers[index].id;
     world_step(world, &(struct spv_input){.kind = SPV_PEER_CONNECTED, .peer = id});

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/spv/core_world.h"
+#include "tests/unit/spv/header_world.h"
 
 #define SPACING 600
 

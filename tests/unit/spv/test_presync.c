@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "spv/presync.h"
-#include "tests/unit/spv/core_world.h"
+#include "tests/unit/spv/header_world.h"
 
 static const struct wall_time clock_now = {2000000000};
 static const uint64_t salt[2] = {5, 6};

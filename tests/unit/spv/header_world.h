@@ -1,7 +1,7 @@
 /* The core with peers that a test speaks for: what it sends is kept by message, what it
  * stores is answered at once. */
-#ifndef TESTS_UNIT_SPV_CORE_WORLD_H
-#define TESTS_UNIT_SPV_CORE_WORLD_H
+#ifndef TESTS_UNIT_SPV_HEADER_WORLD_H
+#define TESTS_UNIT_SPV_HEADER_WORLD_H
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -88,7 +88,7 @@ static void first_download(struct world *world, struct reader *reader,
 {
     struct header_stream stream = world->start;
     bool enough = false;
-    while (world->count < HEADERS && (reader->left > 0 || world->count % 64 != 0)) {
+    while (world->count < HEADERS && reader->left > 0) {
         struct block_header header = next_header(world, reader);
         struct header_node *node;
         struct error error;
@@ -134,8 +134,6 @@ static void second_download(struct world *world, struct reader *reader,
             break;
         }
     }
-    require(verdict != PRESYNC_DONE ||
-            u256_compare(&world->enough, &(struct u256){{0}}) > 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -147,7 +145,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     world_init(world, &reader);
     struct presync *presync =
         presync_new(&world->start, &world->enough, HEADERS + 1, salt, NULL, 0);
-    /* The end of the input is read again as zeros. */
+    /* The lie's place is in the last bytes, wherever the headers end. */
     size_t lie_at = size > 2 ? size - 2 : size;
     first_download(world, &reader, presync);
     struct reader tail;

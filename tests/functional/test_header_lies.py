@@ -330,9 +330,9 @@ def check_flood(node, make_watcher, flood, growth):
 
 
 def test_low_branches_without_end(node, make_watcher):
-    """Kept they would be 60 MB."""
+    """Kept they would be 30 MB."""
     long_chain(node, 5300)
-    with Flood(node, 50, 200_000) as flood:
+    with Flood(node, 50, 100_000) as flood:
         check_flood(node, make_watcher, flood, 6000)
 
 

@@ -183,6 +183,7 @@ struct spv *spv_new(const struct spv_settings *settings, const struct spv_start 
     struct spv *spv = mem_zalloc(1, sizeof *spv);
     spv->network = settings->network;
     random_init(&spv->random, settings->seed);
+    memcpy(spv->secret, settings->map_seed, sizeof spv->secret);
     snprintf(spv->agent, sizeof spv->agent, "%s", settings->agent);
     spv->now = now;
     spv->own_nonce = random_u64(&spv->random);
@@ -208,6 +209,8 @@ void spv_free(struct spv *spv)
     if (!spv)
         return;
     lanes_free(spv);
+    for (size_t i = 0; i < spv->peer_count; i++)
+        low_work_forget(&spv->peers[i]);
     cohort_table_release(&spv->cohorts);
     for (size_t i = 0; i < CFHEADERS_AHEAD; i++)
         free(spv->fh_early[i].headers);
@@ -258,7 +261,7 @@ static void take_rows(struct spv *spv, const struct spv_input *input)
     uint32_t from = (uint32_t)input->ticket;
     if (input->ticket == ticket_checkpoint(from)) {
         if (input->rows.count)
-            headers_check_rows(spv, from, &input->rows.rows[0]);
+            identity_check_row(spv, from, &input->rows.rows[0]);
         return;
     }
     struct lane *lane = ticket_lane(spv, input->ticket, &from);
@@ -323,6 +326,6 @@ struct mono_time spv_deadline(const struct spv *spv)
     struct mono_time next = sooner(peers_deadline(spv), requests_deadline(spv));
     if (spv->fh_count <= spv->best->height && spv->fh_retry_at.ms > spv->now.mono.ms)
         next = sooner(next, spv->fh_retry_at);
-    next = sooner(next, mempool_deadline(spv));
+    next = sooner(sooner(next, headers_deadline(spv)), mempool_deadline(spv));
     return sooner(next, lanes_deadline(spv));
 }

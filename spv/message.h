@@ -19,6 +19,8 @@
 #define NODE_WITNESS (UINT64_C(1) << 3)
 #define NODE_COMPACT_FILTERS (UINT64_C(1) << 6)
 #define NODE_NETWORK_LIMITED (UINT64_C(1) << 10)
+/* Of the chain that split off in August 2026. */
+#define NODE_OTHER_CHAIN UINT64_C(0x10000000)
 
 enum message_kind {
     MESSAGE_VERSION,

@@ -47,6 +47,7 @@ static void disconnect(struct spv *spv, struct peer *peer, int64_t retry_ms)
     uint32_t id = peer->id;
     mempool_peer_gone(spv, peer);
     struct spv_address address = peer->address;
+    low_work_forget(peer);
     memset(peer, 0, sizeof *peer);
     peer->address = address;
     peer->retry_ms = retry_ms;
@@ -70,13 +71,19 @@ void peer_lost(struct spv *spv, struct peer *peer)
     disconnect(spv, peer, next_retry(peer));
 }
 
-void peer_drop(struct spv *spv, struct peer *peer, const char *fault)
+void peer_drop_for(struct spv *spv, struct peer *peer, const char *fault,
+                   int64_t retry_ms)
 {
     if (fault)
         spv_note(spv, LOG_NET, LOG_WARNING, peer, "let go: %s", fault);
     struct spv_effect *effect = spv_effect_add(spv, SPV_DROP);
     effect->peer = peer->id;
-    disconnect(spv, peer, fault ? RETRY_FAULT_MS : next_retry(peer));
+    disconnect(spv, peer, retry_ms);
+}
+
+void peer_drop(struct spv *spv, struct peer *peer, const char *fault)
+{
+    peer_drop_for(spv, peer, fault, fault ? RETRY_FAULT_MS : next_retry(peer));
 }
 
 void peer_stalled(struct spv *spv, struct peer *peer)
@@ -130,6 +137,11 @@ static void take_version(struct spv *spv, struct peer *peer, struct bytes payloa
     }
     if (version.nonce == spv->own_nonce) {
         peer_drop(spv, peer, "connected to ourselves");
+        return;
+    }
+    /* Where there is no split, nodes that know of it show the bit, too. */
+    if (spv->network->split_height && version.services & NODE_OTHER_CHAIN) {
+        identity_other_chain(spv, peer, "its service bits name another proof of work");
         return;
     }
     const char *missing = missing_service(version.services);

@@ -123,6 +123,7 @@ void config_release(struct config *config)
     }
     free(config->path);
     free(config->datadir);
+    free(config->custom_signet);
     free(config->connect);
     free(config->checkpoints);
     free(config->http_bind);

@@ -50,6 +50,7 @@ struct config {
     char *path;  /* of the file */
     bool absent; /* there is no such file, which is the default one */
     const struct network *network;
+    struct network *custom_signet; /* signet_challenge=: the same one; else NULL */
     char *datadir;
     struct spv_address *connect; /* connect=, each with its port */
     size_t connect_count;
@@ -120,7 +121,7 @@ const struct config_publisher *config_publisher_find(const struct config *config
                                                      const char *name);
 
 /* The global keys' names, CONFIG_KEYS of them. */
-#define CONFIG_KEYS 14
+#define CONFIG_KEYS 15
 const char *const *config_global_keys(void);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "app/config_build.h"
 #include "app/endpoint.h"
+#include "base/hex.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "io/http.h"
@@ -23,6 +24,27 @@ static bool set_network(struct config_build *build, const struct config_entry *e
                          entry->value);
     build->config->network = network;
     return true;
+}
+
+static bool set_signet_challenge(struct config_build *build,
+                                 const struct config_entry *entry, struct error *error)
+{
+    struct config *config = build->config;
+    size_t len = strlen(entry->value);
+    if (config->network != network_find("signet"))
+        return error_set(error, "is for network=signet");
+    uint8_t *challenge = mem_zalloc(len / 2 + 1, 1);
+    bool good = len > 0 && len / 2 <= SIGNET_CHALLENGE_MAX &&
+                hex_decode(challenge, len / 2, entry->value, len, NULL);
+    if (good)
+        config->custom_signet = network_signet_new(challenge, len / 2);
+    if (config->custom_signet != NULL)
+        config->network = config->custom_signet;
+    free(challenge);
+    return good || error_set(error,
+                             "'%.40s': write the challenge's script as 2 to %d hex "
+                             "digits",
+                             entry->value, 2 * SIGNET_CHALLENGE_MAX);
 }
 
 static bool set_datadir(struct config_build *build, const struct config_entry *entry,
@@ -244,6 +266,7 @@ static bool set_log(struct config_build *build, const struct config_entry *entry
 
 const struct config_key config_keys[CONFIG_KEYS] = {
     {"network", set_network, false},
+    {"signet_challenge", set_signet_challenge, false},
     {"datadir", set_datadir, false},
     {"connect", set_connect, true},
     {"min_peers", set_min_peers, false},

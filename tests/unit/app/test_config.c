@@ -123,6 +123,19 @@ static void test_every_global_key(void **state)
     config_release(&config);
 }
 
+static void test_custom_signet(void **state)
+{
+    struct config config;
+    (void)state;
+    parse_good(&config, "signet_challenge=51\nnetwork=signet\nconnect=h\n");
+    assert_string_equal(config.network->name, "signet_54d26fbd");
+    assert_string_equal(config.connect[0].text, "h:38333");
+    config_release(&config);
+    parse_good(&config, "network=signet\n");
+    assert_string_equal(config.network->name, "signet");
+    config_release(&config);
+}
+
 static void test_one_connect_needs_one_peer(void **state)
 {
     struct config config;
@@ -320,6 +333,11 @@ static void test_faults_of_global_values(void **state)
                  "add peers");
     expect_fault("sample_interval=0\n", "dir/x.conf:1: sample_interval '0': write a "
                                         "duration such as 600, 10m or 1h");
+    expect_fault("signet_challenge=51\n",
+                 "dir/x.conf:1: signet_challenge is for network=signet");
+    expect_fault("network=signet\nsignet_challenge=5\n",
+                 "dir/x.conf:2: signet_challenge '5': write the challenge's script as 2 "
+                 "to 20000 hex digits");
     expect_fault("checkpoint=5:abc\n", "dir/x.conf:1: checkpoint '5:abc': write "
                                        "HEIGHT:HASH, the hash as 64 hex digits");
     expect_fault("checkpoint=5:" HASH "\ncheckpoint=5:" HASH "\n",
@@ -511,6 +529,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_empty_gives_defaults),
         cmocka_unit_test(test_every_global_key),
+        cmocka_unit_test(test_custom_signet),
         cmocka_unit_test(test_one_connect_needs_one_peer),
         cmocka_unit_test(test_a_hash_inside_a_value_is_no_comment),
         cmocka_unit_test(test_sections),

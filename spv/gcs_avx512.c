@@ -71,14 +71,32 @@ static inline __m512i map_to_range(__m512i value, uint64_t range)
         _mm512_add_epi64(_mm512_srli_epi64(middle, 32), _mm512_srli_epi64(other, 32)));
 }
 
+static inline void put_numbers(uint64_t *out, struct sip8 *state,
+                               const struct gcs_hash *hash)
+{
+    _mm512_storeu_si512(out, map_to_range(sip8_finish(state), hash->range));
+}
+
+/* Two groups at a time: while one waits for its sums the other computes. */
 static void hash(uint64_t *out, const struct gcs_hash *hash, const uint64_t *groups,
                  size_t count, size_t words)
 {
-    for (; count > 0; count--, out += SCRIPT_LANES) {
-        struct sip8 state = sip8_start(hash);
-        for (size_t w = 0; w < words; w++, groups += SCRIPT_LANES)
-            sip8_absorb(&state, _mm512_loadu_si512(groups));
-        _mm512_storeu_si512(out, map_to_range(sip8_finish(&state), hash->range));
+    const struct sip8 start = sip8_start(hash);
+    const size_t len = words * SCRIPT_LANES;
+    for (; count >= 2; count -= 2, out += 2 * SCRIPT_LANES, groups += 2 * len) {
+        struct sip8 a = start, b = start;
+        for (size_t i = 0; i < len; i += SCRIPT_LANES) {
+            sip8_absorb(&a, _mm512_loadu_si512(groups + i));
+            sip8_absorb(&b, _mm512_loadu_si512(groups + len + i));
+        }
+        put_numbers(out, &a, hash);
+        put_numbers(out + SCRIPT_LANES, &b, hash);
+    }
+    if (count > 0) {
+        struct sip8 state = start;
+        for (size_t i = 0; i < len; i += SCRIPT_LANES)
+            sip8_absorb(&state, _mm512_loadu_si512(groups + i));
+        put_numbers(out, &state, hash);
     }
 }
 

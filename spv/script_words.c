@@ -33,8 +33,9 @@ static void allot_groups(struct script_words *words,
         words->groups[w].count = (counts[w] + SCRIPT_LANES - 1) / SCRIPT_LANES;
         total += words->groups[w].count * group_words(w);
     }
-    words->memory = mem_zalloc(total, sizeof *words->memory);
-    uint64_t *at = words->memory;
+    /* Rows of a group that are cache lines. */
+    words->memory = mem_zalloc(total + SCRIPT_LANES - 1, sizeof *words->memory);
+    uint64_t *at = (uint64_t *)(((uintptr_t)words->memory + 63) & ~(uintptr_t)63);
     for (size_t w = 1; w <= SCRIPT_WORDS_MAX; w++) {
         words->groups[w].words = at;
         at += words->groups[w].count * group_words(w);

@@ -104,6 +104,10 @@ void spv_effect_release(struct spv_effect *effect)
     case SPV_LOOK_UP:
         block_free(effect->look_up.transaction);
         break;
+    case SPV_BAN:
+    case SPV_UNBAN:
+        free(effect->ban);
+        break;
     case SPV_DIAL:
     case SPV_DROP:
     case SPV_LOAD_ROWS:
@@ -200,6 +204,7 @@ struct spv *spv_new(const struct spv_settings *settings, const struct spv_start 
     lanes_init(spv);
     if (settings->mempool)
         spv->mempool = mempool_new(settings->map_seed);
+    bans_start(spv, start->bans, start->ban_count);
     peers_start(spv, settings->connect, settings->connect_count);
     return spv;
 }
@@ -216,6 +221,7 @@ void spv_free(struct spv *spv)
         free(spv->fh_early[i].headers);
     header_tree_free(spv->tree);
     mempool_free(spv->mempool);
+    free(spv->bans);
     free(spv->checkpoints);
     free(spv->checkpoint_seen);
     free(spv->checkpoint_hashes);

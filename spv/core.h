@@ -38,6 +38,15 @@ struct spv_address {
     bool trusted;                /* one's own node */
 };
 
+/* A peer that was proved to lie, or that the operator distrusts: not dialed until then.
+ */
+#define BAN_REASON_MAX 200
+struct spv_ban {
+    char address[PEER_ADDRESS_MAX]; /* as configured, or the IP or onion of the book */
+    struct wall_time until;
+    char reason[BAN_REASON_MAX]; /* the proof */
+};
+
 struct spv_settings {
     const struct network *network;
     uint64_t seed; /* for choices that need no secrecy: the same seed, the same run */
@@ -72,6 +81,8 @@ struct spv_start {
     uint32_t filter_header_count; /* rows stored; 0: not even genesis' */
     struct filter_header last_filter_header;
     struct cohort_table cohorts; /* copied */
+    const struct spv_ban *bans;
+    size_t ban_count;
 };
 
 struct spv *spv_new(const struct spv_settings *settings, const struct spv_start *start,
@@ -156,6 +167,8 @@ enum spv_effect_kind {
     SPV_UNSTAGE,              /* ledger_unstage */
     SPV_NOTE,                 /* a line for the log */
     SPV_LOOK_UP,              /* ledger_foresee */
+    SPV_BAN,                  /* keep this ban; one of the same address is replaced */
+    SPV_UNBAN,                /* forget the ban of this address */
 };
 
 struct spv_effect {
@@ -221,6 +234,7 @@ struct spv_effect {
         struct {
             struct block *transaction; /* owned; unconfirmed, see transaction_parse */
         } look_up;
+        struct spv_ban *ban; /* BAN, UNBAN; owned */
     };
 };
 
@@ -267,11 +281,15 @@ struct spv_peer_info {
     char agent[AGENT_MAX + 1];
     uint64_t services;
     uint32_t height;   /* of the best header it is known to have */
-    const char *state; /* "waiting", "connecting", "handshake", "ready" */
+    const char *state; /* "waiting", "banned", "connecting", "handshake", "ready" */
     bool trusted;
 };
 /* Fill at most `max`; returns how many there are. */
 size_t spv_peers(const struct spv *spv, struct spv_peer_info *out, size_t max);
+
+/* The bans in force. Fill at most `max`; returns how many there are. */
+size_t spv_bans(const struct spv *spv, struct spv_ban *out, size_t max,
+                struct spv_now now);
 
 /* Whether everything is at the tip, and if not, why: headers, filter headers up to the
  * last height scanned by filter, blocks of cohort 0; tip not older than 2 h (not on

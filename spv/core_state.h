@@ -1,6 +1,6 @@
 /* The core's own state, shared by its rooms and by nobody else: core.c (inputs, outputs),
- * peers.c (transports, handshake), header_sync.c, filter_sync.c, lane.c (scanning),
- * mempool.c (unconfirmed transactions), core_view.c (what is known). */
+ * peers.c (transports, handshake), bans.c, header_sync.c, filter_sync.c, lane.c
+ * (scanning), mempool.c (unconfirmed transactions), core_view.c (what is known). */
 #ifndef SPV_CORE_STATE_H
 #define SPV_CORE_STATE_H
 
@@ -25,6 +25,12 @@
  * side branches are evicted down to the second. */
 #define TREE_NODES_MAX 40000
 #define TREE_NODES_KEPT 30000
+
+/* Bans held, some 500 bytes each; the one that ends first gives way. */
+#define BANS_MAX 1024
+#define BAN_S 86400
+/* How often a banned peer's turn to be dialed is looked at. */
+#define BAN_CHECK_MS 60000
 
 #define DIAL_TIMEOUT_MS 15000
 #define HANDSHAKE_TIMEOUT_MS 30000
@@ -166,6 +172,8 @@ struct spv {
     struct peer peers[PEERS_MAX];
     size_t peer_count;
     uint32_t next_peer_id;
+    struct spv_ban *bans;
+    size_t ban_count, ban_capacity;
     uint64_t own_nonce;
 
     struct header_tree *tree;
@@ -242,6 +250,9 @@ void peer_drop(struct spv *spv, struct peer *peer, const char *fault);
 /* The same, with a time of its own before it is dialed again. */
 void peer_drop_for(struct spv *spv, struct peer *peer, const char *fault,
                    int64_t retry_ms);
+/* End the connection of who is proved to lie, and don't dial it for BAN_S. What it said
+ * before is the caller's to take back. */
+void peer_ban(struct spv *spv, struct peer *peer, const char *proof);
 void peer_message(struct spv *spv, struct peer *peer, const struct frame *frame,
                   struct bytes payload);
 /* Silence costs a peer its turn for a while, never its life. */
@@ -250,6 +261,15 @@ struct mono_time peers_deadline(const struct spv *spv);
 /* Whether the peer's best chain is known to contain the block. */
 bool peer_has(const struct spv *spv, const struct peer *peer, uint32_t height,
               const struct block_hash *hash);
+
+/* bans.c */
+void bans_start(struct spv *spv, const struct spv_ban *bans, size_t count);
+void ban_add(struct spv *spv, const char *address, const char *reason);
+/* False if there is none. */
+bool ban_lift(struct spv *spv, const char *address);
+/* NULL if the address isn't banned now. */
+const struct spv_ban *ban_find(const struct spv *spv, const char *address,
+                               struct wall_time now);
 
 /* requests.c: who is asked for what. */
 struct peer *request_pick_peer(struct spv *spv, enum request_kind kind, uint32_t height,

@@ -97,7 +97,8 @@ size_t spv_peers(const struct spv *spv, struct spv_peer_info *out, size_t max)
         memcpy(out[i].agent, peer->agent, sizeof out[i].agent);
         out[i].services = peer->services;
         out[i].height = peer->best ? peer->best->height : 0;
-        out[i].state = state_name(peer->state);
+        bool banned = ban_find(spv, peer->address.text, spv->now.wall);
+        out[i].state = banned ? "banned" : state_name(peer->state);
         out[i].trusted = peer->address.trusted;
     }
     return spv->peer_count;

@@ -86,6 +86,14 @@ void peer_drop(struct spv *spv, struct peer *peer, const char *fault)
     peer_drop_for(spv, peer, fault, fault ? RETRY_FAULT_MS : next_retry(peer));
 }
 
+void peer_ban(struct spv *spv, struct peer *peer, const char *proof)
+{
+    ban_add(spv, peer->address.text, proof);
+    struct spv_effect *effect = spv_effect_add(spv, SPV_DROP);
+    effect->peer = peer->id;
+    disconnect(spv, peer, BAN_CHECK_MS);
+}
+
 void peer_stalled(struct spv *spv, struct peer *peer)
 {
     if (mono_reached(spv->now.mono, peer->stalled_until))
@@ -319,7 +327,9 @@ void peers_tick(struct spv *spv)
         bool late = mono_reached(spv->now.mono, peer->deadline);
         switch (peer->state) {
         case PEER_WAITING:
-            if (late)
+            if (late && ban_find(spv, peer->address.text, spv->now.wall))
+                peer->deadline = mono_add(spv->now.mono, BAN_CHECK_MS);
+            else if (late)
                 dial(spv, peer);
             break;
         case PEER_DIALING:

@@ -414,6 +414,10 @@ static void perform(struct client *client, struct spv_effect *effect)
     case SPV_UNSTAGE:
         send_to_store(client, effect, SPV_STORED, unstage_work, unstage_done);
         break;
+    case SPV_BAN:
+    case SPV_UNBAN:
+        spv_effect_release(effect);
+        break;
     case SPV_NOTE:
         log_line(effect->note.part, effect->note.level, "%s", effect->note.text);
         spv_effect_release(effect);

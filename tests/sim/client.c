@@ -190,6 +190,10 @@ static void perform(struct sim *sim, struct spv_effect *effect)
     case SPV_UNSTAGE:
         store_submit(sim, errand_new(sim, effect));
         break;
+    case SPV_BAN:
+    case SPV_UNBAN:
+        spv_effect_release(effect);
+        break;
     case SPV_NOTE:
         check_blame(sim, effect->note.text);
         sim_say(sim, "%s: %s", log_part_name(effect->note.part), effect->note.text);

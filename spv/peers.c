@@ -292,6 +292,10 @@ void peer_message(struct spv *spv, struct peer *peer, const struct frame *frame,
         if (ready)
             mempool_tx(spv, peer, payload);
         return;
+    case MESSAGE_ADDR:
+    case MESSAGE_ADDRV2:
+    case MESSAGE_SENDADDRV2:
+    case MESSAGE_GETADDR:
     case MESSAGE_SENDHEADERS:
     case MESSAGE_GETHEADERS:
     case MESSAGE_GETCFCHECKPT:

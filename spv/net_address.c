@@ -209,6 +209,8 @@ static const struct range unroutable_ipv6[] = {
     {{0x20, 0x01, 0x00, 0x20}, 28},
 };
 
+static const struct range hurricane = {{0x20, 0x01, 0x04, 0x70}, 32};
+
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* The IPv4 address that an IPv6 address stands for; NULL if for none. The one of Teredo
@@ -269,7 +271,6 @@ static uint64_t group_of(enum net_kind kind, const uint8_t *bytes, unsigned bits
 
 uint64_t net_group(const struct net_address *address)
 {
-    static const struct range hurricane = {{0x20, 0x01, 0x04, 0x70}, 32};
     uint8_t room[4];
     const uint8_t *ipv4 = address->b;
     switch ((enum net_kind)address->kind) {
@@ -287,4 +288,29 @@ uint64_t net_group(const struct net_address *address)
         return group_of(NET_ONION, address->b, 4);
     }
     return UINT64_MAX;
+}
+
+void net_group_text(char out[static NET_GROUP_TEXT_MAX], uint64_t group)
+{
+    uint8_t bytes[16] = {(uint8_t)(group >> 48), (uint8_t)(group >> 40),
+                         (uint8_t)(group >> 32), (uint8_t)(group >> 24),
+                         (uint8_t)(group >> 16)};
+    char text[INET6_ADDRSTRLEN] = "";
+    switch ((enum net_kind)(group >> 56)) {
+    case NET_IPV4:
+        inet_ntop(AF_INET, bytes, text, sizeof(text));
+        snprintf(out, NET_GROUP_TEXT_MAX, "%s/16", text);
+        return;
+    case NET_IPV6:
+        inet_ntop(AF_INET6, bytes, text, sizeof(text));
+        snprintf(out, NET_GROUP_TEXT_MAX, "%s/%d", text,
+                 in_range(bytes, &hurricane) ? 36 : 32);
+        return;
+    case NET_ONION:
+        snprintf(out, NET_GROUP_TEXT_MAX, "onion %d", bytes[0] >> 4);
+        return;
+    case NET_NONE:
+        break;
+    }
+    out[0] = '\0';
 }

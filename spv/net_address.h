@@ -49,5 +49,8 @@ bool net_address_routable(const struct net_address *address);
  * four bits of an onion's key. Never 0. As Bitcoin Core has them without a map of
  * networks. */
 uint64_t net_group(const struct net_address *address);
+/* "1.2.0.0/16", "2a00:1::/32", "onion 7", with its NUL. */
+#define NET_GROUP_TEXT_MAX 56
+void net_group_text(char out[static NET_GROUP_TEXT_MAX], uint64_t group);
 
 #endif

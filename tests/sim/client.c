@@ -192,6 +192,8 @@ static void perform(struct sim *sim, struct spv_effect *effect)
         break;
     case SPV_BAN:
     case SPV_UNBAN:
+    case SPV_RESOLVE:
+    case SPV_STORE_BOOK:
         spv_effect_release(effect);
         break;
     case SPV_NOTE:

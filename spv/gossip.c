@@ -72,6 +72,8 @@ void gossip_message(struct spv *spv, struct peer *peer, struct bytes payload, bo
 {
     struct told_address *told;
     size_t count;
+    if (!spv->book)
+        return;
     if (!(v2 ? addrv2_decode(&told, &count, payload)
              : addr_decode(&told, &count, payload))) {
         peer_drop(spv, peer, "malformed list of addresses");
@@ -80,9 +82,8 @@ void gossip_message(struct spv *spv, struct peer *peer, struct bytes payload, bo
     uint64_t source = net_group(&peer->net);
     if (peer->seed)
         source = seed_source(spv->seeds.at);
-    if (spv->book)
-        refill(spv, peer);
-    for (size_t i = 0; i < count && spv->book && peer->addresses_left > 0; i++) {
+    refill(spv, peer);
+    for (size_t i = 0; i < count && peer->addresses_left > 0; i++) {
         if ((told[i].services & SERVICES_NEEDED) != SERVICES_NEEDED)
             continue;
         peer->addresses_left--;
@@ -92,7 +93,7 @@ void gossip_message(struct spv *spv, struct peer *peer, struct bytes payload, bo
     }
     free(told);
     /* A node also tells its own address, alone. */
-    peer->told = count > 1;
+    peer->told |= count > 1;
     if (peer->state == PEER_FETCHING && peer->told)
         peer_drop(spv, peer, NULL);
 }

@@ -70,6 +70,10 @@ bool ban_lift(struct spv *spv, const char *address)
         return false;
     tell(spv, SPV_UNBAN, entry);
     *entry = spv->bans[--spv->ban_count];
+    for (size_t i = 0; i < spv->peer_count; i++)
+        if (spv->peers[i].state == PEER_WAITING &&
+            strcmp(spv->peers[i].address.text, address) == 0)
+            spv->peers[i].deadline = spv->now.mono;
     return true;
 }
 

@@ -84,6 +84,11 @@ const struct spv_ban *ban_find(const struct spv *spv, const char *address,
     return entry && entry->until.s > now.s ? entry : NULL;
 }
 
+bool spv_is_banned(const struct spv *spv, const char *address)
+{
+    return entry_of(spv, address) != NULL;
+}
+
 size_t spv_bans(const struct spv *spv, struct spv_ban *out, size_t max,
                 struct spv_now now)
 {

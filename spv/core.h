@@ -24,6 +24,7 @@
 
 #define PEER_ADDRESS_MAX 272
 #define SEED_NAME_MAX 128
+#define SPV_OUTBOUND_MAX 32 /* peers from the address book at once */
 
 struct spv;
 
@@ -334,6 +335,7 @@ NODISCARD bool spv_synced(const struct spv *spv, struct spv_now now,
  * trusted. */
 size_t spv_peers_agreeing(const struct spv *spv, uint32_t height,
                           const struct block_hash *hash, bool *trusted);
+bool spv_is_banned(const struct spv *spv, const char *address);
 /* True if a peer of connect= is banned: the reason names it and says why. */
 bool spv_connect_banned(const struct spv *spv, struct spv_now now, struct error *reason);
 /* True if peers differ about filter headers and that isn't settled. */

@@ -33,8 +33,6 @@
 /* How often a banned peer's turn to be dialed is looked at. */
 #define BAN_CHECK_MS 60000
 
-/* Peers from the address book at once. */
-#define OUTBOUND_MAX 32
 /* What a peer may send that answers nothing we asked. A node that relays no transactions
  * to us sends some bytes a minute; the burst is room for two blocks that nobody asked
  * for, and for announcements of a test network's. */
@@ -48,6 +46,7 @@
 #define PROBE_MS 120000
 
 #define DIAL_TIMEOUT_MS 15000
+#define DIAL_TIMEOUT_PROXY_MS 60000 /* Tor builds a circuit first */
 #define HANDSHAKE_TIMEOUT_MS 30000
 #define RETRY_MIN_MS 500
 #define RETRY_MAX_MS 30000

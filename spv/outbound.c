@@ -43,10 +43,11 @@ static struct peer *fetch_slot(struct spv *spv)
 void outbound_start(struct spv *spv, const struct spv_settings *settings,
                     const struct spv_start *start)
 {
+    spv->proxied = settings->proxied;
     if (settings->connect_count || !settings->outbound)
         return;
-    spv->outbound = settings->outbound < OUTBOUND_MAX ? settings->outbound : OUTBOUND_MAX;
-    spv->proxied = settings->proxied;
+    spv->outbound =
+        settings->outbound < SPV_OUTBOUND_MAX ? settings->outbound : SPV_OUTBOUND_MAX;
     spv->book = address_book_new(start->book_key);
     for (size_t i = 0; i < start->book_count; i++)
         if (!address_book_load(spv->book, &start->book[i]))

@@ -34,7 +34,8 @@ static void peer_set_state(struct spv *spv, struct peer *peer, enum peer_state s
 void peer_dial(struct spv *spv, struct peer *peer)
 {
     peer->id = ++spv->next_peer_id;
-    peer->deadline = mono_add(spv->now.mono, DIAL_TIMEOUT_MS);
+    peer->deadline =
+        mono_add(spv->now.mono, spv->proxied ? DIAL_TIMEOUT_PROXY_MS : DIAL_TIMEOUT_MS);
     peer_set_state(spv, peer, PEER_DIALING);
     struct spv_effect *effect = spv_effect_add(spv, SPV_DIAL);
     effect->peer = peer->id;

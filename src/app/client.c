@@ -1,3 +1,4 @@
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,15 +7,19 @@
 #include "app/rescan.h"
 #include "base/mem.h"
 #include "io/clock.h"
-#include "io/peer_link.h"
 #include "io/pool.h"
+#include "io/resolver.h"
 #include "spv/gcs.h"
+#include "store/peer_rows.h"
 
 struct client {
     struct loop *loop;
     struct loop_timer *timer;
     struct peer_links *links;
     struct pool *workers;
+    struct resolver *resolver; /* of seeds' names */
+    struct lookup *lookup;     /* NULL: none under way */
+    uint64_t lookup_ticket;
     struct store_thread *store;
     const struct network *network;
     struct spv *spv;
@@ -372,6 +377,67 @@ static void look_up_done(void *context, enum store_result result,
     errand_free(errand);
 }
 
+static enum store_result put_peers(void *context, struct store_txn *txn,
+                                   struct error *error)
+{
+    const struct spv_effect *effect = context;
+    if (effect->kind == SPV_BAN)
+        return peer_rows_put_ban(txn, effect->ban, now_wall(), error);
+    if (effect->kind == SPV_UNBAN)
+        return peer_rows_lift_ban(txn, effect->ban->address, error);
+    return peer_rows_put_book(txn, effect->book.rows, effect->book.count, error);
+}
+
+static enum store_result peers_work(void *context, struct store *store,
+                                    struct ledger *ledger, struct error *error)
+{
+    (void)ledger;
+    struct errand *errand = context;
+    return store_update(store, put_peers, &errand->effect, error);
+}
+
+static void peers_done(void *context, enum store_result result, const struct error *error)
+{
+    struct errand *errand = context;
+    (void)store_answered(errand, result, error);
+    errand_free(errand);
+}
+
+/* ---- seeds ---- */
+
+static void on_lookup(const struct lookup_result *result, void *context)
+{
+    struct client *client = context;
+    struct net_address addresses[LOOKUP_ADDRESSES_MAX];
+    struct spv_input input = {.kind = SPV_RESOLVED, .ticket = client->lookup_ticket};
+    client->lookup = NULL;
+    for (size_t i = 0; i < result->count; i++) {
+        const struct sockaddr_storage *at = &result->addresses[i];
+        struct net_address *out = &addresses[input.resolved.count];
+        *out = (struct net_address){.kind = NET_IPV4};
+        if (at->ss_family == AF_INET)
+            memcpy(out->b, &((const struct sockaddr_in *)at)->sin_addr, 4);
+        else if (!net_address_from_16(
+                     out, ((const struct sockaddr_in6 *)at)->sin6_addr.s6_addr, 0))
+            continue;
+        input.resolved.count++;
+    }
+    if (result->count == 0)
+        log_line(LOG_NET, LOG_DEBUG, "seed: %s", result->error.text);
+    input.resolved.addresses = addresses;
+    step(client, &input);
+}
+
+static void resolve(struct client *client, const struct spv_effect *effect)
+{
+    char address[SEED_NAME_MAX + 8];
+    snprintf(address, sizeof address, "%s:%u", effect->resolve.name,
+             (unsigned)client->network->port);
+    lookup_cancel(client->lookup); /* one that the core has given up */
+    client->lookup_ticket = effect->ticket;
+    client->lookup = lookup_start(client->resolver, address, on_lookup, client);
+}
+
 /* ---- effects ---- */
 
 static void send_to_store(struct client *client, struct spv_effect *effect,
@@ -416,9 +482,11 @@ static void perform(struct client *client, struct spv_effect *effect)
         break;
     case SPV_BAN:
     case SPV_UNBAN:
-    case SPV_RESOLVE:
     case SPV_STORE_BOOK:
-        spv_effect_release(effect);
+        send_to_store(client, effect, SPV_STORED, peers_work, peers_done);
+        break;
+    case SPV_RESOLVE:
+        resolve(client, effect);
         break;
     case SPV_NOTE:
         log_line(effect->note.part, effect->note.level, "%s", effect->note.text);
@@ -471,7 +539,9 @@ struct client *client_new(struct loop *loop, struct store_thread *store,
     client->network = settings->spv.network;
     client->timer = loop_timer_new(loop, on_tick, client);
     client->workers = pool_new(loop, settings->workers, "worker");
-    const struct peer_links_settings links = {.network = client->network};
+    client->resolver = resolver_new(loop, NULL);
+    const struct peer_links_settings links = {.network = client->network,
+                                              .proxy = settings->proxy};
     const struct peer_links_handler on_link = {on_connected, on_message, on_lost, client};
     client->links = peer_links_new(loop, &links, &on_link);
     client->spv = spv_new(&settings->spv, start, now());
@@ -483,9 +553,14 @@ void client_stop(struct client *client)
 {
     if (!client || client->stopped)
         return;
+    /* What of the address book isn't in the store yet. */
+    const struct spv_input last = {.kind = SPV_STOP};
+    step(client, &last);
     client->stopped = true;
     loop_timer_free(client->timer);
     peer_links_free(client->links);
+    lookup_cancel(client->lookup);
+    resolver_free(client->resolver);
     pool_free(client->workers);
 }
 
@@ -507,5 +582,26 @@ const struct spv *client_core(const struct client *client)
 void client_cohorts(struct client *client, const struct cohort_table *cohorts)
 {
     const struct spv_input input = {.kind = SPV_COHORTS, .cohorts = cohorts};
+    step(client, &input);
+}
+
+bool client_counters(const struct client *client, struct peer_link_counters *out,
+                     uint32_t peer)
+{
+    return !client->stopped && peer_links_counters(client->links, out, peer);
+}
+
+bool client_lift_ban(struct client *client, const char *address)
+{
+    const struct spv_input input = {.kind = SPV_LIFT_BAN, .address = address};
+    bool banned = spv_is_banned(client->spv, address);
+    if (banned)
+        step(client, &input);
+    return banned;
+}
+
+void client_distrust(struct client *client, const char *address)
+{
+    const struct spv_input input = {.kind = SPV_DISTRUST, .address = address};
     step(client, &input);
 }

@@ -326,7 +326,8 @@ void client_start(struct sim *sim)
     client_open(sim);
     struct start start;
     struct error error;
-    if (start_read(&start, sim->client->store, sim->client->ledger, &error) != STORE_OK)
+    if (start_read(&start, sim->client->store, sim->client->ledger,
+                   (const uint64_t[2]){1, 2}, &error) != STORE_OK)
         sim_fail(sim, "start: %s", error.text);
     begin(sim, &start);
     start_release(&start);

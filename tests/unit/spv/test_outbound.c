@@ -128,7 +128,7 @@ static void fill_slots(struct world *world, uint32_t *ids, size_t count)
     size_t ready = 0;
     while (ready < count) {
         world_pass(world, 1000);
-        uint32_t fresh[OUTBOUND_MAX];
+        uint32_t fresh[SPV_OUTBOUND_MAX];
         size_t found = world_count(world, SPV_DIAL);
         for (size_t i = 0; i < found; i++)
             fresh[i] = world_effect(world, SPV_DIAL, i)->peer;
@@ -401,7 +401,7 @@ static void peers_rotate(void **state)
             world_pass(&world, 60000);
             turns += world_noted(&world, "let go in turn");
             size_t fresh = world_count(&world, SPV_DIAL);
-            uint32_t peer[OUTBOUND_MAX];
+            uint32_t peer[SPV_OUTBOUND_MAX];
             for (size_t p = 0; p < fresh; p++)
                 peer[p] = world_effect(&world, SPV_DIAL, p)->peer;
             for (size_t p = 0; p < fresh; p++)

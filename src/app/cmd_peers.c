@@ -204,9 +204,9 @@ enum exit_status cmd_peers(const struct invocation *invocation)
     json_t *request =
         json_pack("{s:s, s:s}", "method", method, "address", invocation->arguments[1]);
     char *line = json_dumps(request, JSON_COMPACT);
-    enum exit_status status = ask_watcher(invocation, line, CALL_LIMIT_MS,
-                                          "bans are the running watcher's",
-                                          "its log says more");
+    enum exit_status status =
+        ask_watcher(invocation, line, CALL_LIMIT_MS, "bans are the running watcher's",
+                    "`reservewatch peers` lists who is banned");
     free(line);
     json_decref(request);
     return status;

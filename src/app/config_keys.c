@@ -101,11 +101,12 @@ static bool parse_number(uint32_t *out, const char *text, size_t len, uint32_t m
 static bool set_outbound(struct config_build *build, const struct config_entry *entry,
                          struct error *error)
 {
-    uint32_t *outbound = &build->config->outbound;
-    if (!parse_number(outbound, entry->value, strlen(entry->value), SPV_OUTBOUND_MAX) ||
-        *outbound == 0)
+    uint32_t outbound = 0;
+    if (!parse_number(&outbound, entry->value, strlen(entry->value), SPV_OUTBOUND_MAX) ||
+        outbound == 0)
         return error_set(error, "'%.40s': write a number from 1 to %d", entry->value,
                          SPV_OUTBOUND_MAX);
+    build->config->outbound = outbound;
     return true;
 }
 

@@ -218,8 +218,7 @@ static void change_ban(struct daemon *daemon, struct control_call *call,
     if (!unban)
         client_distrust(daemon->client, address);
     else if (!client_lift_ban(daemon->client, address)) {
-        snprintf(text, sizeof text, "%s isn't banned; `reservewatch peers` lists who is",
-                 address);
+        snprintf(text, sizeof text, "%s isn't banned", address);
         answer(call, false, text);
         return;
     }

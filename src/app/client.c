@@ -1,14 +1,13 @@
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "app/client.h"
 #include "app/rescan.h"
+#include "app/seed_lookup.h"
 #include "base/mem.h"
 #include "io/clock.h"
 #include "io/pool.h"
-#include "io/resolver.h"
 #include "spv/gcs.h"
 #include "store/peer_rows.h"
 
@@ -17,9 +16,7 @@ struct client {
     struct loop_timer *timer;
     struct peer_links *links;
     struct pool *workers;
-    struct resolver *resolver; /* of seeds' names */
-    struct lookup *lookup;     /* NULL: none under way */
-    uint64_t lookup_ticket;
+    struct seed_lookup *seeds;
     struct store_thread *store;
     const struct network *network;
     struct spv *spv;
@@ -405,37 +402,12 @@ static void peers_done(void *context, enum store_result result, const struct err
 
 /* ---- seeds ---- */
 
-static void on_lookup(const struct lookup_result *result, void *context)
+static void on_seed(const struct net_address *addresses, size_t count, uint64_t ticket,
+                    void *context)
 {
-    struct client *client = context;
-    struct net_address addresses[LOOKUP_ADDRESSES_MAX];
-    struct spv_input input = {.kind = SPV_RESOLVED, .ticket = client->lookup_ticket};
-    client->lookup = NULL;
-    for (size_t i = 0; i < result->count; i++) {
-        const struct sockaddr_storage *at = &result->addresses[i];
-        struct net_address *out = &addresses[input.resolved.count];
-        *out = (struct net_address){.kind = NET_IPV4};
-        if (at->ss_family == AF_INET)
-            memcpy(out->b, &((const struct sockaddr_in *)at)->sin_addr, 4);
-        else if (!net_address_from_16(
-                     out, ((const struct sockaddr_in6 *)at)->sin6_addr.s6_addr, 0))
-            continue;
-        input.resolved.count++;
-    }
-    if (result->count == 0)
-        log_line(LOG_NET, LOG_DEBUG, "seed: %s", result->error.text);
-    input.resolved.addresses = addresses;
-    step(client, &input);
-}
-
-static void resolve(struct client *client, const struct spv_effect *effect)
-{
-    char address[SEED_NAME_MAX + 8];
-    snprintf(address, sizeof address, "%s:%u", effect->resolve.name,
-             (unsigned)client->network->port);
-    lookup_cancel(client->lookup); /* one that the core has given up */
-    client->lookup_ticket = effect->ticket;
-    client->lookup = lookup_start(client->resolver, address, on_lookup, client);
+    const struct spv_input input = {
+        .kind = SPV_RESOLVED, .ticket = ticket, .resolved = {addresses, count}};
+    step(context, &input);
 }
 
 /* ---- effects ---- */
@@ -486,7 +458,7 @@ static void perform(struct client *client, struct spv_effect *effect)
         send_to_store(client, effect, SPV_STORED, peers_work, peers_done);
         break;
     case SPV_RESOLVE:
-        resolve(client, effect);
+        seed_lookup_ask(client->seeds, effect->resolve.name, effect->ticket);
         break;
     case SPV_NOTE:
         log_line(effect->note.part, effect->note.level, "%s", effect->note.text);
@@ -539,7 +511,7 @@ struct client *client_new(struct loop *loop, struct store_thread *store,
     client->network = settings->spv.network;
     client->timer = loop_timer_new(loop, on_tick, client);
     client->workers = pool_new(loop, settings->workers, "worker");
-    client->resolver = resolver_new(loop, NULL);
+    client->seeds = seed_lookup_new(loop, client->network, on_seed, client);
     const struct peer_links_settings links = {.network = client->network,
                                               .proxy = settings->proxy};
     const struct peer_links_handler on_link = {on_connected, on_message, on_lost, client};
@@ -559,8 +531,7 @@ void client_stop(struct client *client)
     client->stopped = true;
     loop_timer_free(client->timer);
     peer_links_free(client->links);
-    lookup_cancel(client->lookup);
-    resolver_free(client->resolver);
+    seed_lookup_free(client->seeds);
     pool_free(client->workers);
 }
 

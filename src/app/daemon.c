@@ -69,10 +69,9 @@ static void status_done(void *context, enum store_result result,
 static struct status_sources status_sources(const struct daemon *daemon)
 {
     return (struct status_sources){
-        daemon->config,    daemon->client,
-        daemon->sampler,   daemon->evm,
-        &daemon->progress, store_thread_full(daemon->store_thread),
-        daemon->pending,   daemon->node};
+        daemon->config,  daemon->client,    daemon->sampler,
+        daemon->evm,     &daemon->progress, store_thread_full(daemon->store_thread),
+        daemon->pending, daemon->node};
 }
 
 static void write_status(struct daemon *daemon)

@@ -110,7 +110,8 @@ static void ask_seed(struct spv *spv)
 {
     struct seeds *seeds = &spv->seeds;
     char name[SEED_NAME_MAX];
-    /* Seeds filter by services, but not all of them by all: else the plain name. */
+    /* Not all seeds filter by services: else the plain name. */
+    seeds->plain |= seeds->at >= spv->network->filter_seeds;
     snprintf(name, sizeof name, "%s%s", seeds->plain ? "" : "x49.",
              spv->network->dns_seeds[seeds->at]);
     seeds->asked = true;

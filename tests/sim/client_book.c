@@ -35,6 +35,7 @@ const struct network *client_network(const struct sim *sim)
     static struct network found;
     found = *network_find("regtest");
     found.dns_seeds = seeds;
+    found.filter_seeds = 1;
     return sim->finds_peers ? &found : network_find("regtest");
 }
 
@@ -104,7 +105,7 @@ static void seed_answers(struct sim *sim, void *data)
     struct asked *asked = data;
     struct net_address addresses[SIM_PEERS_MAX + 20];
     struct spv_input input = {.kind = SPV_RESOLVED, .ticket = asked->ticket};
-    bool knows = asked->prefix && !sim_once_in(sim, 4);
+    bool knows = (asked->prefix || sim_once_in(sim, 2)) && !sim_once_in(sim, 4);
     if (knows)
         input.resolved.count = some_addresses(sim, addresses, 20);
     input.resolved.addresses = addresses;

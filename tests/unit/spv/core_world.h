@@ -34,6 +34,7 @@ static inline void world_open(struct world *world, struct spv_settings settings,
     memset(world, 0, sizeof(*world));
     world->network = *network_find("regtest");
     world->network.dns_seeds = world_seeds;
+    world->network.filter_seeds = 2;
     settings.network = &world->network;
     settings.agent = "/test/";
     settings.map_seed[0] = 1;

@@ -75,6 +75,20 @@ static void seeds_are_asked_in_order(void **state)
     world_close(&world);
 }
 
+static void seeds_without_filters_are_asked_plainly(void **state)
+{
+    (void)state;
+    struct world world;
+    open_outbound(&world, 8);
+    world.network.filter_seeds = 1;
+    world_pass(&world, 100);
+    assert_string_equal(asked_name(&world), "x49.seed.one.test");
+    answer_seed(&world, 0, 3);
+    world_pass(&world, 6000);
+    assert_string_equal(asked_name(&world), "seed.two.test");
+    world_close(&world);
+}
+
 static void a_seed_that_never_answers_is_passed_over(void **state)
 {
     (void)state;
@@ -476,6 +490,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(seeds_are_asked_in_order),
+        cmocka_unit_test(seeds_without_filters_are_asked_plainly),
         cmocka_unit_test(a_seed_that_never_answers_is_passed_over),
         cmocka_unit_test(each_peer_is_in_a_group_of_its_own),
         cmocka_unit_test(eight_and_no_more),

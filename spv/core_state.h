@@ -217,7 +217,7 @@ struct seeds {
     bool asked;
     uint64_t ticket;
     struct mono_time next;
-    struct mono_time company_at; /* when a peer was ready last */
+    struct mono_time company_at; /* when enough peers were ready last */
 };
 
 struct spv {

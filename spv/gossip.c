@@ -12,8 +12,10 @@
 /* What passes through others' hands is taken to be older than it says. */
 #define GOSSIP_PENALTY_S 7200
 
-/* Fewer addresses than this, or nobody who answers for a minute, and seeds are asked. */
+/* Fewer addresses than this, or for a minute fewer peers than a sample needs by default
+ * (who are there may all hide the others), and seeds are asked. */
 #define BOOK_SHORT 64
+#define COMPANY 3
 #define ALONE_MS 60000
 #define SEEDS_LOOK_MS 5000
 #define SEED_TIMEOUT_MS 60000
@@ -167,7 +169,7 @@ void gossip_tick(struct spv *spv)
     struct seeds *seeds = &spv->seeds;
     if (!spv->book || !spv->network->dns_seeds[0])
         return;
-    if (spv_count_ready(spv) > 0)
+    if (spv_count_ready(spv) >= COMPANY || spv_count_ready(spv) == spv->outbound)
         seeds->company_at = spv->now.mono;
     if (!mono_reached(spv->now.mono, seeds->next))
         return;

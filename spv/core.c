@@ -55,9 +55,10 @@ void spv_note(struct spv *spv, enum log_part part, enum log_level level,
     effect->note.text = mem_strdup(text);
 }
 
-void spv_send(struct spv *spv, const struct peer *peer, enum message_kind kind,
+void spv_send(struct spv *spv, struct peer *peer, enum message_kind kind,
               const struct writer *payload)
 {
+    budget_asked(peer, kind, payload);
     struct writer frame;
     writer_init(&frame);
     struct bytes body = {payload ? payload->data : NULL, payload ? payload->len : 0};
@@ -104,8 +105,16 @@ void spv_effect_release(struct spv_effect *effect)
     case SPV_LOOK_UP:
         block_free(effect->look_up.transaction);
         break;
+    case SPV_BAN:
+    case SPV_UNBAN:
+        free(effect->ban);
+        break;
+    case SPV_STORE_BOOK:
+        free(effect->book.rows);
+        break;
     case SPV_DIAL:
     case SPV_DROP:
+    case SPV_RESOLVE:
     case SPV_LOAD_ROWS:
     case SPV_UNSTAGE:
         break;
@@ -200,7 +209,9 @@ struct spv *spv_new(const struct spv_settings *settings, const struct spv_start 
     lanes_init(spv);
     if (settings->mempool)
         spv->mempool = mempool_new(settings->map_seed);
+    bans_start(spv, start->bans, start->ban_count);
     peers_start(spv, settings->connect, settings->connect_count);
+    outbound_start(spv, settings, start);
     return spv;
 }
 
@@ -216,6 +227,8 @@ void spv_free(struct spv *spv)
         free(spv->fh_early[i].headers);
     header_tree_free(spv->tree);
     mempool_free(spv->mempool);
+    free(spv->bans);
+    address_book_free(spv->book);
     free(spv->checkpoints);
     free(spv->checkpoint_seen);
     free(spv->checkpoint_hashes);
@@ -308,6 +321,18 @@ void spv_step(struct spv *spv, struct spv_effects *effects, struct spv_now now,
         break;
     case SPV_LOOKED_UP:
         mempool_looked_up(spv, input->ticket);
+        break;
+    case SPV_RESOLVED:
+        gossip_resolved(spv, input);
+        break;
+    case SPV_LIFT_BAN:
+        (void)ban_lift(spv, input->address);
+        break;
+    case SPV_DISTRUST:
+        peer_distrust(spv, input->address);
+        break;
+    case SPV_STOP:
+        outbound_stop(spv);
         break;
     }
     headers_update(spv);

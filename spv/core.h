@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "base/time.h"
+#include "spv/address_book.h"
 #include "spv/block.h"
 #include "spv/chain_row.h"
 #include "spv/cohort.h"
@@ -22,6 +23,8 @@
 #include "spv/message.h"
 
 #define PEER_ADDRESS_MAX 272
+#define SEED_NAME_MAX 128
+#define SPV_OUTBOUND_MAX 32 /* peers from the address book at once */
 
 struct spv;
 
@@ -38,6 +41,15 @@ struct spv_address {
     bool trusted;                /* one's own node */
 };
 
+/* A peer that was proved to lie, or that the operator distrusts: not dialed until then.
+ */
+#define BAN_REASON_MAX 200
+struct spv_ban {
+    char address[PEER_ADDRESS_MAX]; /* as configured, or the IP or onion of the book */
+    struct wall_time until;
+    char reason[BAN_REASON_MAX]; /* the proof */
+};
+
 struct spv_settings {
     const struct network *network;
     uint64_t seed; /* for choices that need no secrecy: the same seed, the same run */
@@ -45,6 +57,8 @@ struct spv_settings {
     const char *agent;                 /* "/reservewatch:0.1.0/" */
     const struct spv_address *connect; /* copied */
     size_t connect_count;
+    uint32_t outbound; /* peers from the address book when there is no connect= */
+    bool proxied;      /* a proxy resolves the names that are dialed, and reaches Tor */
     const struct checkpoint *checkpoints; /* from the configuration; copied */
     size_t checkpoint_count;
     /* Ask peers to announce unconfirmed transactions, and have those near the tip looked
@@ -72,6 +86,12 @@ struct spv_start {
     uint32_t filter_header_count; /* rows stored; 0: not even genesis' */
     struct filter_header last_filter_header;
     struct cohort_table cohorts; /* copied */
+    const struct spv_ban *bans;
+    size_t ban_count;
+    /* The address book's rows, and the key that they were made with. */
+    const struct book_row *book;
+    size_t book_count;
+    uint64_t book_key[2];
 };
 
 struct spv *spv_new(const struct spv_settings *settings, const struct spv_start *start,
@@ -92,6 +112,10 @@ enum spv_input_kind {
     SPV_APPLIED,        /* answer to APPLY */
     SPV_COHORTS,        /* the watch lists were reloaded */
     SPV_LOOKED_UP,      /* answer to LOOK_UP */
+    SPV_RESOLVED,       /* answer to RESOLVE */
+    SPV_LIFT_BAN,       /* the operator's wish */
+    SPV_DISTRUST,       /* the operator's wish: ban it, forget what it said */
+    SPV_STOP,           /* the last input: what is still to be stored is told */
 };
 
 enum match_verdict {
@@ -138,6 +162,11 @@ struct spv_input {
             const struct cohort_table *cohorts; /* now; copied */
         } applied;
         const struct cohort_table *cohorts; /* copied */
+        struct {
+            const struct net_address *addresses; /* valid during the call; ports unused */
+            size_t count;                        /* 0: none, or it failed */
+        } resolved;
+        const char *address; /* LIFT_BAN, DISTRUST: valid during the call */
     };
 };
 
@@ -156,6 +185,10 @@ enum spv_effect_kind {
     SPV_UNSTAGE,              /* ledger_unstage */
     SPV_NOTE,                 /* a line for the log */
     SPV_LOOK_UP,              /* ledger_foresee */
+    SPV_BAN,                  /* keep this ban; one of the same address is replaced */
+    SPV_UNBAN,                /* forget the ban of this address */
+    SPV_RESOLVE,              /* look a seed's name up in the DNS */
+    SPV_STORE_BOOK,           /* peer_rows_put_book; no answer */
 };
 
 struct spv_effect {
@@ -221,6 +254,14 @@ struct spv_effect {
         struct {
             struct block *transaction; /* owned; unconfirmed, see transaction_parse */
         } look_up;
+        struct spv_ban *ban; /* BAN, UNBAN; owned */
+        struct {
+            char name[SEED_NAME_MAX];
+        } resolve;
+        struct {
+            struct book_row *rows; /* owned; an empty entry: the place is free */
+            size_t count;
+        } book;
     };
 };
 
@@ -266,22 +307,37 @@ struct spv_peer_info {
     char address[PEER_ADDRESS_MAX];
     char agent[AGENT_MAX + 1];
     uint64_t services;
-    uint32_t height;   /* of the best header it is known to have */
-    const char *state; /* "waiting", "connecting", "handshake", "ready" */
+    uint32_t height; /* of the best header it is known to have */
+    /* "waiting", "banned", "connecting", "handshake", "asked" (for addresses only),
+     * "ready"
+     */
+    const char *state;
     bool trusted;
+    char group[NET_GROUP_TEXT_MAX]; /* "" for one of connect= */
 };
 /* Fill at most `max`; returns how many there are. */
 size_t spv_peers(const struct spv *spv, struct spv_peer_info *out, size_t max);
+
+/* What the address book knows, and how many of those have answered. Zeros with connect=.
+ */
+void spv_book_counts(const struct spv *spv, size_t *known, size_t *tried);
+/* The bans in force. Fill at most `max`; returns how many there are. */
+size_t spv_bans(const struct spv *spv, struct spv_ban *out, size_t max,
+                struct spv_now now);
 
 /* Whether everything is at the tip, and if not, why: headers, filter headers up to the
  * last height scanned by filter, blocks of cohort 0; tip not older than 2 h (not on
  * regtest). */
 NODISCARD bool spv_synced(const struct spv *spv, struct spv_now now,
                           struct error *reason);
-/* How many ready peers' best chains contain this block; *trusted (may be NULL): one of
- * them is trusted. */
+/* In how many distinct network groups there are ready peers whose best chains contain
+ * this block; each of connect= is one of its own. *trusted (may be NULL): one of them is
+ * trusted. */
 size_t spv_peers_agreeing(const struct spv *spv, uint32_t height,
                           const struct block_hash *hash, bool *trusted);
+bool spv_is_banned(const struct spv *spv, const char *address);
+/* True if a peer of connect= is banned: the reason names it and says why. */
+bool spv_connect_banned(const struct spv *spv, struct spv_now now, struct error *reason);
 /* True if peers differ about filter headers and that isn't settled. */
 bool spv_disputed(const struct spv *spv, struct error *reason);
 /* True if a validated branch without this block has the work of our chain at

@@ -1,6 +1,7 @@
 /* The core's own state, shared by its rooms and by nobody else: core.c (inputs, outputs),
- * peers.c (transports, handshake), header_sync.c, filter_sync.c, lane.c (scanning),
- * mempool.c (unconfirmed transactions), core_view.c (what is known). */
+ * peers.c (transports, handshake), outbound.c (who is dialed), gossip.c (addresses),
+ * budget.c (what a peer may cost), bans.c, header_sync.c, filter_sync.c, lane.c
+ * (scanning), mempool.c (unconfirmed transactions), core_view.c (what is known). */
 #ifndef SPV_CORE_STATE_H
 #define SPV_CORE_STATE_H
 
@@ -26,10 +27,30 @@
 #define TREE_NODES_MAX 40000
 #define TREE_NODES_KEPT 30000
 
+/* Bans held, some 500 bytes each; the one that ends first gives way. */
+#define BANS_MAX 1024
+#define BAN_S 86400
+/* How often a banned peer's turn to be dialed is looked at. */
+#define BAN_CHECK_MS 60000
+
+/* What a peer may send that answers nothing we asked. A node that relays no transactions
+ * to us sends some bytes a minute; the burst is room for two blocks that nobody asked
+ * for, and for announcements of a test network's. */
+#define BUDGET_MESSAGES_S 20
+#define BUDGET_MESSAGES_BURST 2000
+#define BUDGET_BYTES_S 65536
+#define BUDGET_BYTES_BURST (2 * FRAME_PAYLOAD_MAX)
+/* A peer that is dialed for addresses only has so long to tell them. */
+#define FETCH_MS 30000
+/* A probe has so long to show a longer chain. */
+#define PROBE_MS 120000
+
 #define DIAL_TIMEOUT_MS 15000
+#define DIAL_TIMEOUT_PROXY_MS 60000 /* Tor builds a circuit first */
 #define HANDSHAKE_TIMEOUT_MS 30000
 #define RETRY_MIN_MS 500
 #define RETRY_MAX_MS 30000
+#define SLOT_RETRY_MAX_MS 5000
 #define RETRY_FAULT_MS 60000        /* after a fault of its own */
 #define RETRY_OTHER_CHAIN_MS 600000 /* a node that has changed its chain stays there */
 #define PING_INTERVAL_MS 120000
@@ -46,10 +67,44 @@
 #define ASIDE_AFTER_MS 600000 /* a branch that nobody serves for this long ... */
 #define ASIDE_FOR_MS 1800000  /* ... is passed over for this long */
 
-enum peer_state { PEER_WAITING, PEER_DIALING, PEER_HANDSHAKE, PEER_READY };
+enum peer_state {
+    PEER_WAITING,
+    PEER_DIALING,
+    PEER_HANDSHAKE,
+    PEER_FETCHING, /* asked for addresses, nothing else */
+    PEER_READY
+};
+
+/* Messages that answer a question of ours. */
+enum answer {
+    ANSWER_HEADERS,
+    ANSWER_CFCHECKPT,
+    ANSWER_CFHEADERS,
+    ANSWER_CFILTER,
+    ANSWER_DATA, /* to getdata: blocks, transactions, notfound */
+    ANSWER_PONG,
+    ANSWER_ADDRESSES,
+    ANSWERS
+};
+
+struct budget {
+    int64_t messages, bytes; /* left */
+    struct mono_time at;     /* of the last filling */
+    uint32_t expected[ANSWERS];
+};
 
 struct peer {
-    struct spv_address address;
+    struct spv_address address; /* without text: a free slot */
+    bool slot;                  /* filled from the book, not by connect= */
+    bool seed;                  /* dialed by a seed's name */
+    bool fetch;                 /* for addresses only */
+    struct net_address net;     /* of the book; NET_NONE: not of the book */
+    uint32_t probe_from;        /* our height when it was dialed as a probe */
+    struct mono_time ready_at;
+    bool told;              /* addresses, when it was asked */
+    int64_t addresses_left; /* that it may tell */
+    struct mono_time addresses_at;
+    struct budget budget;
     enum peer_state state;
     uint32_t id; /* of the transport; 0 without one */
     struct mono_time
@@ -155,6 +210,16 @@ struct cfheaders_range {
     struct filter_header *headers; /* owned; NULL: free entry */
 };
 
+/* Which of the network's DNS seeds is asked next. */
+struct seeds {
+    size_t at;
+    bool plain; /* without the prefix of services */
+    bool asked;
+    uint64_t ticket;
+    struct mono_time next;
+    struct mono_time company_at; /* when enough peers were ready last */
+};
+
 struct spv {
     const struct network *network;
     struct random random;
@@ -166,6 +231,13 @@ struct spv {
     struct peer peers[PEERS_MAX];
     size_t peer_count;
     uint32_t next_peer_id;
+    struct spv_ban *bans;
+    size_t ban_count, ban_capacity;
+    struct address_book *book; /* NULL with connect= */
+    uint32_t outbound;
+    bool proxied;
+    struct seeds seeds;
+    struct mono_time book_store_at, rotate_at;
     uint64_t own_nonce;
 
     struct header_tree *tree;
@@ -228,12 +300,14 @@ struct lane *ticket_lane(struct spv *spv, uint64_t ticket, uint32_t *height);
 struct spv_effect *spv_effect_add(struct spv *spv, enum spv_effect_kind kind);
 void spv_note(struct spv *spv, enum log_part part, enum log_level level,
               const struct peer *peer, const char *format, ...) PRINTF_LIKE(5, 6);
-void spv_send(struct spv *spv, const struct peer *peer, enum message_kind kind,
+void spv_send(struct spv *spv, struct peer *peer, enum message_kind kind,
               const struct writer *payload);
 
 /* peers.c */
 struct peer *peer_find(struct spv *spv, uint32_t id);
 void peers_start(struct spv *spv, const struct spv_address *addresses, size_t count);
+void peer_dial(struct spv *spv, struct peer *peer);
+int64_t peer_next_retry(const struct peer *peer);
 void peers_tick(struct spv *spv);
 void peer_connected(struct spv *spv, struct peer *peer);
 void peer_lost(struct spv *spv, struct peer *peer);
@@ -242,6 +316,9 @@ void peer_drop(struct spv *spv, struct peer *peer, const char *fault);
 /* The same, with a time of its own before it is dialed again. */
 void peer_drop_for(struct spv *spv, struct peer *peer, const char *fault,
                    int64_t retry_ms);
+/* End the connection of who is proved to lie, and don't dial it for BAN_S. What it said
+ * before is the caller's to take back. */
+void peer_ban(struct spv *spv, struct peer *peer, const char *proof);
 void peer_message(struct spv *spv, struct peer *peer, const struct frame *frame,
                   struct bytes payload);
 /* Silence costs a peer its turn for a while, never its life. */
@@ -250,6 +327,57 @@ struct mono_time peers_deadline(const struct spv *spv);
 /* Whether the peer's best chain is known to contain the block. */
 bool peer_has(const struct spv *spv, const struct peer *peer, uint32_t height,
               const struct block_hash *hash);
+
+/* What a ban of it is about: the address as configured, or the book's without its port.
+ */
+void peer_ban_key(const struct peer *peer, char out[static PEER_ADDRESS_MAX]);
+/* As the operator says: bans whatever is, or would be, at this address. */
+void peer_distrust(struct spv *spv, const char *address);
+
+/* outbound.c */
+void outbound_start(struct spv *spv, const struct spv_settings *settings,
+                    const struct spv_start *start);
+void outbound_stop(struct spv *spv);
+void outbound_tick(struct spv *spv);
+struct mono_time outbound_deadline(const struct spv *spv);
+/* Dial somebody in a free slot, or look again later. */
+void outbound_fill(struct spv *spv, struct peer *slot);
+/* The slot has become free. */
+void outbound_freed(struct spv *spv, struct peer *slot);
+/* There are new addresses. */
+void outbound_wake(struct spv *spv);
+/* Dial a name for the addresses that its node knows. */
+void outbound_fetch(struct spv *spv, const char *name);
+void outbound_probed(struct spv *spv, struct peer *probe);
+size_t spv_count_ready(const struct spv *spv);
+
+/* gossip.c */
+void gossip_ask(struct spv *spv, struct peer *peer);
+void gossip_message(struct spv *spv, struct peer *peer, struct bytes payload, bool v2);
+void gossip_resolved(struct spv *spv, const struct spv_input *input);
+void gossip_seed_done(struct spv *spv, bool answered);
+void gossip_tick(struct spv *spv);
+/* Whether addresses are wanted from wherever they come. */
+bool gossip_short(const struct spv *spv);
+
+/* budget.c */
+void budget_start(struct spv *spv, struct peer *peer);
+/* So many messages of this kind will be answers. spv_send() sees to it for all but
+ * filters, the number of which only who asks knows. */
+void budget_expect(struct peer *peer, enum answer answer, uint32_t count);
+void budget_asked(struct peer *peer, enum message_kind kind,
+                  const struct writer *payload);
+/* False if the peer floods us. */
+NODISCARD bool budget_take(struct spv *spv, struct peer *peer, const struct frame *frame);
+
+/* bans.c */
+void bans_start(struct spv *spv, const struct spv_ban *bans, size_t count);
+void ban_add(struct spv *spv, const char *address, const char *reason);
+/* False if there is none. */
+bool ban_lift(struct spv *spv, const char *address);
+/* NULL if the address isn't banned now. */
+const struct spv_ban *ban_find(const struct spv *spv, const char *address,
+                               struct wall_time now);
 
 /* requests.c: who is asked for what. */
 struct peer *request_pick_peer(struct spv *spv, enum request_kind kind, uint32_t height,

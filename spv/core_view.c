@@ -81,26 +81,47 @@ static const char *state_name(enum peer_state state)
         return "connecting";
     case PEER_HANDSHAKE:
         return "handshake";
+    case PEER_FETCHING:
+        return "asked";
     case PEER_READY:
         return "ready";
     }
     return "";
 }
 
+static void fill_info(const struct spv *spv, struct spv_peer_info *out,
+                      const struct peer *peer)
+{
+    memset(out, 0, sizeof *out);
+    out->peer = peer->id;
+    memcpy(out->address, peer->address.text, sizeof out->address);
+    memcpy(out->agent, peer->agent, sizeof out->agent);
+    out->services = peer->services;
+    out->height = peer->best ? peer->best->height : 0;
+    bool banned = ban_find(spv, peer->address.text, spv->now.wall);
+    out->state = banned ? "banned" : state_name(peer->state);
+    out->trusted = peer->address.trusted;
+    if (peer->net.kind != NET_NONE)
+        net_group_text(out->group, net_group(&peer->net));
+}
+
 size_t spv_peers(const struct spv *spv, struct spv_peer_info *out, size_t max)
 {
-    for (size_t i = 0; i < spv->peer_count && i < max; i++) {
-        const struct peer *peer = &spv->peers[i];
-        memset(&out[i], 0, sizeof out[i]);
-        out[i].peer = peer->id;
-        memcpy(out[i].address, peer->address.text, sizeof out[i].address);
-        memcpy(out[i].agent, peer->agent, sizeof out[i].agent);
-        out[i].services = peer->services;
-        out[i].height = peer->best ? peer->best->height : 0;
-        out[i].state = state_name(peer->state);
-        out[i].trusted = peer->address.trusted;
+    size_t count = 0;
+    for (size_t i = 0; i < spv->peer_count; i++) {
+        if (!spv->peers[i].address.text[0])
+            continue; /* a free slot */
+        if (count < max)
+            fill_info(spv, &out[count], &spv->peers[i]);
+        count++;
     }
-    return spv->peer_count;
+    return count;
+}
+
+void spv_book_counts(const struct spv *spv, size_t *known, size_t *tried)
+{
+    *known = spv->book ? address_book_known(spv->book) : 0;
+    *tried = spv->book ? address_book_tried(spv->book) : 0;
 }
 
 static bool somebody_is_done(const struct spv *spv)
@@ -137,21 +158,47 @@ bool spv_synced(const struct spv *spv, struct spv_now now, struct error *reason)
     return true;
 }
 
+/* Of connect= each address is one of its own, wherever it is. */
+static bool same_group(const struct peer *a, const struct peer *b)
+{
+    if (a->net.kind == NET_NONE || b->net.kind == NET_NONE)
+        return strcmp(a->address.text, b->address.text) == 0;
+    return net_group(&a->net) == net_group(&b->net);
+}
+
 size_t spv_peers_agreeing(const struct spv *spv, uint32_t height,
                           const struct block_hash *hash, bool *trusted)
 {
+    const struct peer *agreeing[PEERS_MAX];
     size_t count = 0;
     if (trusted)
         *trusted = false;
     for (size_t i = 0; i < spv->peer_count; i++) {
         const struct peer *peer = &spv->peers[i];
+        size_t at = 0;
         if (!peer_has(spv, peer, height, hash))
             continue;
-        count++;
         if (trusted && peer->address.trusted)
             *trusted = true;
+        while (at < count && !same_group(agreeing[at], peer))
+            at++;
+        if (at == count)
+            agreeing[count++] = peer;
     }
     return count;
+}
+
+bool spv_connect_banned(const struct spv *spv, struct spv_now now, struct error *reason)
+{
+    for (size_t i = 0; i < spv->peer_count; i++) {
+        const struct peer *peer = &spv->peers[i];
+        const struct spv_ban *ban = ban_find(spv, peer->address.text, now.wall);
+        if (peer->slot || !ban)
+            continue;
+        error_set(reason, "%s is banned: %s", ban->address, ban->reason);
+        return true;
+    }
+    return false;
 }
 
 bool spv_disputed(const struct spv *spv, struct error *reason)

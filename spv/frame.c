@@ -11,6 +11,8 @@
 /* Today's versions have at most 344 bytes; later ones may append fields. */
 #define VERSION_PAYLOAD_MAX 1024
 #define INV_PAYLOAD_MAX (3 + INV_MAX * 36)
+#define ADDR_PAYLOAD_MAX (3 + ADDRESSES_MAX * (4 + 8 + 16 + 2))
+#define ADDRV2_PAYLOAD_MAX (3 + ADDRESSES_MAX * (4 + 9 + 1 + 3 + ADDRV2_LENGTH_MAX + 2))
 #define GETHEADERS_PAYLOAD_MAX (4 + 1 + LOCATOR_MAX * 32 + 32)
 /* Room for another chain's longer headers, so that they can be told from rubbish. */
 #define HEADERS_PAYLOAD_MAX (3 + HEADERS_MAX * 256)
@@ -37,6 +39,10 @@ static const struct {
     [MESSAGE_BLOCK] = {"block", FRAME_PAYLOAD_MAX},
     [MESSAGE_NOTFOUND] = {"notfound", INV_PAYLOAD_MAX},
     [MESSAGE_TX] = {"tx", BLOCK_SIZE_MAX},
+    [MESSAGE_GETADDR] = {"getaddr", 0},
+    [MESSAGE_ADDR] = {"addr", ADDR_PAYLOAD_MAX},
+    [MESSAGE_ADDRV2] = {"addrv2", ADDRV2_PAYLOAD_MAX},
+    [MESSAGE_SENDADDRV2] = {"sendaddrv2", 0},
     [MESSAGE_OTHER] = {"other", FRAME_PAYLOAD_MAX},
 };
 

@@ -176,6 +176,19 @@ static void take_base_filter_header(struct lane *lane, const struct chain_row *r
     lane->has_base_filter_header = row->has_filter_header;
 }
 
+/* The chain may have moved while rows are being handed over to the ledger: the lane's
+ * slots follow it only afterwards, and until then none of the new chain come on top. */
+static bool filled_on_chain(const struct spv *spv, struct lane *lane,
+                            struct header_node *chain)
+{
+    uint32_t root = header_tree_root(spv->tree)->height;
+    if (!chain || lane->filled == lane->base || lane->filled < root)
+        return true;
+    const struct header_node *node = header_tree_ancestor(spv->tree, chain, lane->filled);
+    return node &&
+           block_hash_equal(&node->hash, &lane_slot(lane, lane->filled)->row.hash);
+}
+
 static void lane_fill(struct spv *spv, struct lane *lane)
 {
     uint32_t root = header_tree_root(spv->tree)->height;
@@ -192,6 +205,8 @@ static void lane_fill(struct spv *spv, struct lane *lane)
         return;
     }
     struct header_node *chain = lane_chain(spv, lane);
+    if (!filled_on_chain(spv, lane, chain))
+        return;
     for (uint32_t height = from; chain && height <= limit; height++) {
         const struct header_node *node = header_tree_ancestor(spv->tree, chain, height);
         if (!node)

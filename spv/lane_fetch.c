@@ -80,6 +80,7 @@ static bool ask_filters(struct spv *spv, struct lane *lane, uint32_t from, uint3
     struct writer payload;
     writer_init(&payload);
     getcfilters_encode(&payload, from, &request.stop);
+    budget_expect(peer, ANSWER_CFILTER, request.to - request.from + 1);
     spv_send(spv, peer, MESSAGE_GETCFILTERS, &payload);
     writer_release(&payload);
     return true;

@@ -107,7 +107,7 @@ static void enter(struct spv *spv, struct peer *peer, const struct announced *an
 
 /* ---- asking ---- */
 
-static void ask(struct spv *spv, const struct peer *peer, const struct inv_item *items,
+static void ask(struct spv *spv, struct peer *peer, const struct inv_item *items,
                 size_t count)
 {
     struct writer payload;

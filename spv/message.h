@@ -8,6 +8,7 @@
 #include "base/time.h"
 #include "spv/header.h"
 #include "spv/ids.h"
+#include "spv/net_address.h"
 #include "spv/network.h"
 
 #define PROTOCOL_VERSION 70016
@@ -41,6 +42,10 @@ enum message_kind {
     MESSAGE_BLOCK,
     MESSAGE_NOTFOUND,
     MESSAGE_TX,
+    MESSAGE_GETADDR,
+    MESSAGE_ADDR,
+    MESSAGE_ADDRV2,
+    MESSAGE_SENDADDRV2,
     MESSAGE_OTHER, /* any command that we have no use for */
 };
 
@@ -98,6 +103,21 @@ struct inv_item {
 /* *items is malloc'd, the caller's; NULL when empty. */
 NODISCARD bool inv_decode(struct inv_item **items, size_t *count, struct bytes payload);
 void inv_encode(struct writer *out, const struct inv_item *items, size_t count);
+
+/* addr, and BIP 155's addrv2: at most 1,000 addresses. */
+#define ADDRESSES_MAX 1000
+#define ADDRV2_LENGTH_MAX 512
+struct told_address {
+    struct net_address address;
+    uint64_t services;
+    uint32_t time; /* seen last, by what the peer says */
+};
+/* Those of IPv4, IPv6 and Tor v3; others are left out. *out is malloc'd, the caller's;
+ * NULL for an empty message. */
+NODISCARD bool addr_decode(struct told_address **out, size_t *count,
+                           struct bytes payload);
+NODISCARD bool addrv2_decode(struct told_address **out, size_t *count,
+                             struct bytes payload);
 
 /* getheaders: locator of at most 101 hashes. */
 #define LOCATOR_MAX 101

@@ -31,10 +31,11 @@ static void peer_set_state(struct spv *spv, struct peer *peer, enum peer_state s
     spv->revision++;
 }
 
-static void dial(struct spv *spv, struct peer *peer)
+void peer_dial(struct spv *spv, struct peer *peer)
 {
     peer->id = ++spv->next_peer_id;
-    peer->deadline = mono_add(spv->now.mono, DIAL_TIMEOUT_MS);
+    peer->deadline =
+        mono_add(spv->now.mono, spv->proxied ? DIAL_TIMEOUT_PROXY_MS : DIAL_TIMEOUT_MS);
     peer_set_state(spv, peer, PEER_DIALING);
     struct spv_effect *effect = spv_effect_add(spv, SPV_DIAL);
     effect->peer = peer->id;
@@ -44,31 +45,45 @@ static void dial(struct spv *spv, struct peer *peer)
 /* Back to waiting, with everything that belonged to the connection forgotten. */
 static void disconnect(struct spv *spv, struct peer *peer, int64_t retry_ms)
 {
-    uint32_t id = peer->id;
+    const struct peer before = *peer;
+    uint32_t id = before.id;
     mempool_peer_gone(spv, peer);
-    struct spv_address address = peer->address;
     low_work_forget(peer);
     memset(peer, 0, sizeof *peer);
-    peer->address = address;
+    peer->slot = before.slot;
+    if (!peer->slot)
+        peer->address = before.address;
     peer->retry_ms = retry_ms;
     peer->deadline = mono_add(spv->now.mono, retry_ms);
     peer_set_state(spv, peer, PEER_WAITING);
+    if (peer->slot)
+        outbound_freed(spv, peer);
+    if (before.seed)
+        gossip_seed_done(spv, before.told);
     if (spv->headers_from == id)
         spv->headers_from = 0;
     requests_return_of(spv, id);
 }
 
-static int64_t next_retry(const struct peer *peer)
+int64_t peer_next_retry(const struct peer *peer)
 {
     int64_t doubled = peer->retry_ms * 2;
     return doubled > RETRY_MAX_MS ? RETRY_MAX_MS : doubled;
 }
 
+/* A slot goes on to another address: how long this one is left alone the book knows. */
+static int64_t retry_of(const struct peer *peer)
+{
+    int64_t next = peer_next_retry(peer);
+    return peer->slot && next > SLOT_RETRY_MAX_MS ? SLOT_RETRY_MAX_MS : next;
+}
+
 void peer_lost(struct spv *spv, struct peer *peer)
 {
     if (peer->state == PEER_READY)
-        spv_note(spv, LOG_NET, LOG_INFO, peer, "connection lost; trying again");
-    disconnect(spv, peer, next_retry(peer));
+        spv_note(spv, LOG_NET, LOG_INFO, peer, "connection lost; %s",
+                 peer->slot ? "trying others" : "trying again");
+    disconnect(spv, peer, retry_of(peer));
 }
 
 void peer_drop_for(struct spv *spv, struct peer *peer, const char *fault,
@@ -76,14 +91,51 @@ void peer_drop_for(struct spv *spv, struct peer *peer, const char *fault,
 {
     if (fault)
         spv_note(spv, LOG_NET, LOG_WARNING, peer, "let go: %s", fault);
+    if (fault && peer->net.kind != NET_NONE)
+        address_book_try(spv->book, &peer->net, true, spv->now.wall);
     struct spv_effect *effect = spv_effect_add(spv, SPV_DROP);
     effect->peer = peer->id;
-    disconnect(spv, peer, retry_ms);
+    disconnect(spv, peer, peer->slot ? retry_of(peer) : retry_ms);
 }
 
 void peer_drop(struct spv *spv, struct peer *peer, const char *fault)
 {
-    peer_drop_for(spv, peer, fault, fault ? RETRY_FAULT_MS : next_retry(peer));
+    peer_drop_for(spv, peer, fault, fault ? RETRY_FAULT_MS : retry_of(peer));
+}
+
+void peer_ban_key(const struct peer *peer, char out[static PEER_ADDRESS_MAX])
+{
+    if (peer->net.kind == NET_NONE)
+        memcpy(out, peer->address.text, PEER_ADDRESS_MAX);
+    else
+        net_host_text(out, &peer->net);
+}
+
+void peer_ban(struct spv *spv, struct peer *peer, const char *proof)
+{
+    char key[PEER_ADDRESS_MAX];
+    peer_ban_key(peer, key);
+    ban_add(spv, key, proof);
+    if (peer->id)
+        spv_effect_add(spv, SPV_DROP)->peer = peer->id;
+    disconnect(spv, peer, peer->slot ? RETRY_MIN_MS : BAN_CHECK_MS);
+}
+
+void peer_distrust(struct spv *spv, const char *address)
+{
+    static const char wish[] = "distrusted by the operator";
+    char key[PEER_ADDRESS_MAX];
+    bool met = false;
+    for (size_t i = 0; i < spv->peer_count; i++) {
+        struct peer *peer = &spv->peers[i];
+        peer_ban_key(peer, key);
+        if (strcmp(key, address) != 0 && strcmp(peer->address.text, address) != 0)
+            continue;
+        peer_ban(spv, peer, wish);
+        met = true;
+    }
+    if (!met)
+        ban_add(spv, address, wish);
 }
 
 void peer_stalled(struct spv *spv, struct peer *peer)
@@ -99,6 +151,7 @@ void peer_connected(struct spv *spv, struct peer *peer)
         return;
     peer->deadline = mono_add(spv->now.mono, HANDSHAKE_TIMEOUT_MS);
     peer_set_state(spv, peer, PEER_HANDSHAKE);
+    budget_start(spv, peer);
     struct message_version version = {
         .version = PROTOCOL_VERSION,
         .time = spv->now.wall.s,
@@ -128,6 +181,29 @@ static const char *missing_service(uint64_t services)
     return NULL;
 }
 
+/* Lets go of who lacks them; but of whom nothing was said before, addresses may be had.
+ */
+static bool services_suffice(struct spv *spv, struct peer *peer, uint64_t services)
+{
+    const char *missing = missing_service(services);
+    if (!missing)
+        return true;
+    if (!peer->slot) {
+        peer_drop(spv, peer, missing);
+        return false;
+    }
+    const struct book_entry *entry = address_book_find(spv->book, &peer->net);
+    if (entry && entry->services == 0 && gossip_short(spv))
+        peer->fetch = true;
+    if (peer->net.kind != NET_NONE)
+        address_book_answered(spv->book, &peer->net, services, spv->now.wall);
+    if (peer->fetch)
+        return true;
+    spv_note(spv, LOG_NET, LOG_DEBUG, peer, "let go: %s", missing);
+    peer_drop(spv, peer, NULL);
+    return false;
+}
+
 static void take_version(struct spv *spv, struct peer *peer, struct bytes payload)
 {
     struct message_version version;
@@ -144,15 +220,16 @@ static void take_version(struct spv *spv, struct peer *peer, struct bytes payloa
         identity_other_chain(spv, peer, "its service bits name another proof of work");
         return;
     }
-    const char *missing = missing_service(version.services);
-    if (missing) {
-        peer_drop(spv, peer, missing);
+    if (!services_suffice(spv, peer, version.services))
         return;
-    }
     peer->has_version = true;
     peer->services = version.services;
     peer->start_height = version.start_height;
     memcpy(peer->agent, version.agent, sizeof peer->agent);
+    /* BIP 155: "MUST only be sent in response to the version message from a peer and
+     * prior to sending the verack message"; older software takes it for a fault. */
+    if (spv->book && version.version >= PROTOCOL_VERSION)
+        spv_send(spv, peer, MESSAGE_SENDADDRV2, NULL);
     spv_send(spv, peer, MESSAGE_VERACK, NULL);
 }
 
@@ -165,17 +242,28 @@ static void take_verack(struct spv *spv, struct peer *peer)
         return;
     }
     peer->retry_ms = RETRY_MIN_MS;
+    peer->addresses_left = 1;
+    peer->addresses_at = peer->ready_at = spv->now.mono;
+    if (peer->fetch) {
+        peer->deadline = mono_add(spv->now.mono, FETCH_MS);
+        peer_set_state(spv, peer, PEER_FETCHING);
+        gossip_ask(spv, peer);
+        return;
+    }
+    if (peer->slot)
+        address_book_answered(spv->book, &peer->net, peer->services, spv->now.wall);
     peer->ping_at = mono_add(spv->now.mono, PING_INTERVAL_MS);
     peer_set_state(spv, peer, PEER_READY);
     spv_note(spv, LOG_NET, LOG_INFO, peer, "connected to %s at height %d", peer->agent,
              (int)peer->start_height);
     /* BIP 130: announce new blocks by their headers. */
     spv_send(spv, peer, MESSAGE_SENDHEADERS, NULL);
+    gossip_ask(spv, peer);
     headers_peer_ready(spv, peer);
     filter_sync_peer_ready(spv, peer);
 }
 
-static void send_nonce(struct spv *spv, const struct peer *peer, enum message_kind kind,
+static void send_nonce(struct spv *spv, struct peer *peer, enum message_kind kind,
                        uint64_t nonce)
 {
     struct writer payload;
@@ -234,6 +322,12 @@ static void take_notfound(struct spv *spv, struct peer *peer, struct bytes paylo
 void peer_message(struct spv *spv, struct peer *peer, const struct frame *frame,
                   struct bytes payload)
 {
+    if (!budget_take(spv, peer, frame)) {
+        peer_drop(spv, peer, "floods: more than it was asked for");
+        return;
+    }
+    if (frame->kind == MESSAGE_OTHER)
+        return; /* the shell has kept none of it */
     if (!frame_checksum_ok(frame, payload)) {
         peer_drop(spv, peer, "message with a wrong checksum");
         return;
@@ -284,6 +378,13 @@ void peer_message(struct spv *spv, struct peer *peer, const struct frame *frame,
         if (ready)
             mempool_tx(spv, peer, payload);
         return;
+    case MESSAGE_ADDR:
+    case MESSAGE_ADDRV2:
+        if (ready || peer->state == PEER_FETCHING)
+            gossip_message(spv, peer, payload, frame->kind == MESSAGE_ADDRV2);
+        return;
+    case MESSAGE_SENDADDRV2:
+    case MESSAGE_GETADDR:
     case MESSAGE_SENDHEADERS:
     case MESSAGE_GETHEADERS:
     case MESSAGE_GETCFCHECKPT:
@@ -295,8 +396,18 @@ void peer_message(struct spv *spv, struct peer *peer, const struct frame *frame,
     }
 }
 
+static bool is_probe(const struct spv *spv, const struct peer *peer)
+{
+    return spv->book && peer == &spv->peers[spv->outbound];
+}
+
 static void tick_ready(struct spv *spv, struct peer *peer)
 {
+    if (is_probe(spv, peer) &&
+        mono_reached(spv->now.mono, mono_add(peer->ready_at, PROBE_MS))) {
+        outbound_probed(spv, peer);
+        return;
+    }
     if (peer->ping_nonce && mono_reached(spv->now.mono, peer->pong_deadline)) {
         spv_note(spv, LOG_NET, LOG_INFO, peer, "no answer to a ping; connecting anew");
         peer_drop(spv, peer, NULL);
@@ -314,16 +425,23 @@ static void tick_ready(struct spv *spv, struct peer *peer)
 
 void peers_tick(struct spv *spv)
 {
+    gossip_tick(spv);
+    outbound_tick(spv);
     for (size_t i = 0; i < spv->peer_count; i++) {
         struct peer *peer = &spv->peers[i];
         bool late = mono_reached(spv->now.mono, peer->deadline);
         switch (peer->state) {
         case PEER_WAITING:
-            if (late)
-                dial(spv, peer);
+            if (late && peer->slot)
+                outbound_fill(spv, peer);
+            else if (late && ban_find(spv, peer->address.text, spv->now.wall))
+                peer->deadline = mono_add(spv->now.mono, BAN_CHECK_MS);
+            else if (late)
+                peer_dial(spv, peer);
             break;
         case PEER_DIALING:
         case PEER_HANDSHAKE:
+        case PEER_FETCHING:
             if (late)
                 peer_drop(spv, peer, NULL);
             break;
@@ -334,7 +452,7 @@ void peers_tick(struct spv *spv)
     }
 }
 
-static struct mono_time peer_deadline(const struct peer *peer)
+static struct mono_time peer_deadline(const struct spv *spv, const struct peer *peer)
 {
     if (peer->state != PEER_READY)
         return peer->deadline;
@@ -345,14 +463,16 @@ static struct mono_time peer_deadline(const struct peer *peer)
         next = peer->headers_deadline;
     if (!peer->headers_asked && peer->probe_at.ms < next.ms)
         next = peer->probe_at;
+    if (is_probe(spv, peer) && peer->ready_at.ms + PROBE_MS < next.ms)
+        next = mono_add(peer->ready_at, PROBE_MS);
     return next;
 }
 
 struct mono_time peers_deadline(const struct spv *spv)
 {
-    struct mono_time next = MONO_NEVER;
+    struct mono_time next = outbound_deadline(spv);
     for (size_t i = 0; i < spv->peer_count; i++) {
-        struct mono_time deadline = peer_deadline(&spv->peers[i]);
+        struct mono_time deadline = peer_deadline(spv, &spv->peers[i]);
         if (deadline.ms < next.ms)
             next = deadline;
     }

@@ -35,6 +35,8 @@ const char *table_name(enum table table)
         [TABLE_OUTBOX] = "outbox",
         [TABLE_EVALUATED] = "evaluated",
         [TABLE_WHOLE_HEIGHTS] = "whole_heights",
+        [TABLE_ADDRESSES] = "addresses",
+        [TABLE_BANS] = "bans",
     };
     assert(table < TABLE_COUNT);
     return names[table];

@@ -28,6 +28,8 @@ enum table {
     TABLE_OUTBOX,         /* feed, round -> struct publication */
     TABLE_EVALUATED,      /* feed -> height */
     TABLE_WHOLE_HEIGHTS,  /* height -> nothing but a version */
+    TABLE_ADDRESSES,      /* place in the address book -> struct book_entry */
+    TABLE_BANS,           /* a peer's address -> until when, why */
     TABLE_COUNT,
 };
 const char *table_name(enum table table);

@@ -4,17 +4,19 @@
 
 #include "app/client.h"
 #include "app/rescan.h"
+#include "app/seed_lookup.h"
 #include "base/mem.h"
 #include "io/clock.h"
-#include "io/peer_link.h"
 #include "io/pool.h"
 #include "spv/gcs.h"
+#include "store/peer_rows.h"
 
 struct client {
     struct loop *loop;
     struct loop_timer *timer;
     struct peer_links *links;
     struct pool *workers;
+    struct seed_lookup *seeds;
     struct store_thread *store;
     const struct network *network;
     struct spv *spv;
@@ -372,6 +374,42 @@ static void look_up_done(void *context, enum store_result result,
     errand_free(errand);
 }
 
+static enum store_result put_peers(void *context, struct store_txn *txn,
+                                   struct error *error)
+{
+    const struct spv_effect *effect = context;
+    if (effect->kind == SPV_BAN)
+        return peer_rows_put_ban(txn, effect->ban, now_wall(), error);
+    if (effect->kind == SPV_UNBAN)
+        return peer_rows_lift_ban(txn, effect->ban->address, error);
+    return peer_rows_put_book(txn, effect->book.rows, effect->book.count, error);
+}
+
+static enum store_result peers_work(void *context, struct store *store,
+                                    struct ledger *ledger, struct error *error)
+{
+    (void)ledger;
+    struct errand *errand = context;
+    return store_update(store, put_peers, &errand->effect, error);
+}
+
+static void peers_done(void *context, enum store_result result, const struct error *error)
+{
+    struct errand *errand = context;
+    (void)store_answered(errand, result, error);
+    errand_free(errand);
+}
+
+/* ---- seeds ---- */
+
+static void on_seed(const struct net_address *addresses, size_t count, uint64_t ticket,
+                    void *context)
+{
+    const struct spv_input input = {
+        .kind = SPV_RESOLVED, .ticket = ticket, .resolved = {addresses, count}};
+    step(context, &input);
+}
+
 /* ---- effects ---- */
 
 static void send_to_store(struct client *client, struct spv_effect *effect,
@@ -413,6 +451,14 @@ static void perform(struct client *client, struct spv_effect *effect)
         break;
     case SPV_UNSTAGE:
         send_to_store(client, effect, SPV_STORED, unstage_work, unstage_done);
+        break;
+    case SPV_BAN:
+    case SPV_UNBAN:
+    case SPV_STORE_BOOK:
+        send_to_store(client, effect, SPV_STORED, peers_work, peers_done);
+        break;
+    case SPV_RESOLVE:
+        seed_lookup_ask(client->seeds, effect->resolve.name, effect->ticket);
         break;
     case SPV_NOTE:
         log_line(effect->note.part, effect->note.level, "%s", effect->note.text);
@@ -465,7 +511,9 @@ struct client *client_new(struct loop *loop, struct store_thread *store,
     client->network = settings->spv.network;
     client->timer = loop_timer_new(loop, on_tick, client);
     client->workers = pool_new(loop, settings->workers, "worker");
-    const struct peer_links_settings links = {.network = client->network};
+    client->seeds = seed_lookup_new(loop, client->network, on_seed, client);
+    const struct peer_links_settings links = {.network = client->network,
+                                              .proxy = settings->proxy};
     const struct peer_links_handler on_link = {on_connected, on_message, on_lost, client};
     client->links = peer_links_new(loop, &links, &on_link);
     client->spv = spv_new(&settings->spv, start, now());
@@ -477,9 +525,13 @@ void client_stop(struct client *client)
 {
     if (!client || client->stopped)
         return;
+    /* What of the address book isn't in the store yet. */
+    const struct spv_input last = {.kind = SPV_STOP};
+    step(client, &last);
     client->stopped = true;
     loop_timer_free(client->timer);
     peer_links_free(client->links);
+    seed_lookup_free(client->seeds);
     pool_free(client->workers);
 }
 
@@ -501,5 +553,26 @@ const struct spv *client_core(const struct client *client)
 void client_cohorts(struct client *client, const struct cohort_table *cohorts)
 {
     const struct spv_input input = {.kind = SPV_COHORTS, .cohorts = cohorts};
+    step(client, &input);
+}
+
+bool client_counters(const struct client *client, struct peer_link_counters *out,
+                     uint32_t peer)
+{
+    return !client->stopped && peer_links_counters(client->links, out, peer);
+}
+
+bool client_lift_ban(struct client *client, const char *address)
+{
+    const struct spv_input input = {.kind = SPV_LIFT_BAN, .address = address};
+    bool banned = spv_is_banned(client->spv, address);
+    if (banned)
+        step(client, &input);
+    return banned;
+}
+
+void client_distrust(struct client *client, const char *address)
+{
+    const struct spv_input input = {.kind = SPV_DISTRUST, .address = address};
     step(client, &input);
 }

@@ -5,6 +5,7 @@
 
 #include "app/store_thread.h"
 #include "io/loop.h"
+#include "io/peer_link.h"
 #include "spv/core.h"
 #include "store/foresee.h"
 
@@ -29,6 +30,7 @@ struct client_handler {
 
 struct client_settings {
     struct spv_settings spv;
+    const char *proxy; /* of peers, "host:port"; NULL: none. Valid while the client is */
     size_t workers;
 };
 
@@ -43,6 +45,13 @@ void client_free(struct client *client);
 
 /* For what is known (spv_summary ...). */
 const struct spv *client_core(const struct client *client);
+/* What a connected peer has cost. False if it isn't connected. */
+NODISCARD bool client_counters(const struct client *client,
+                               struct peer_link_counters *out, uint32_t peer);
+/* The operator's wishes; the address as spv_ban has it. client_lift_ban is false if there
+ * is no such ban. */
+NODISCARD bool client_lift_ban(struct client *client, const char *address);
+void client_distrust(struct client *client, const char *address);
 /* The watch lists were reloaded. */
 void client_cohorts(struct client *client, const struct cohort_table *cohorts);
 

@@ -82,9 +82,12 @@ static void print_settings(const struct config *config)
     printf("network        %s\n", config->network->name);
     printf("datadir        %s\n", config->datadir);
     if (config->connect_count == 0)
-        printf("peers          none: `run` needs connect=\n");
+        printf("peers          %" PRIu32 " from the network\n", config->outbound);
     for (size_t i = 0; i < config->connect_count; i++)
-        printf("%-13s  %s\n", i == 0 ? "peers" : "", config->connect[i].text);
+        printf("%-13s  %s%s\n", i == 0 ? "peers" : "", config->connect[i].text,
+               config->connect[i].trusted ? ", trusted" : "");
+    if (config->proxy != NULL)
+        printf("proxy          %s\n", config->proxy);
     printf("               at least %" PRIu32 " must agree\n", config->min_peers);
     for (size_t i = 0; i < config->checkpoint_count; i++) {
         char hash[ID_TEXT_MAX];

@@ -108,7 +108,8 @@ static void add_good(struct text_table *table, const struct sample *good)
     text_table_cell(table, "%s", btc);
     text_table_cell(table, "%" PRIu32, good->statement.height);
     text_table_cell(table, "%" PRIu64, good->statement.coins);
-    text_table_cell(table, "%" PRIu32, good->peers_agreeing);
+    text_table_cell(table, "%" PRIu32 "%s", good->peers_agreeing,
+                    good->trusted_peer ? " trusted" : "");
     text_table_cell(table, "%s", taken);
 }
 

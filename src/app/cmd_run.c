@@ -28,11 +28,12 @@ static bool stderr_is_journal(void)
 enum exit_status cmd_run(const struct invocation *invocation)
 {
     const struct config *config = invocation->config;
-    if (config->connect_count == 0 && !config->absent) {
-        complain("%s: there is no connect=; name at least one Bitcoin peer that serves "
-                 "compact filters (BIP 157), such as your own node: "
-                 "connect=127.0.0.1:%u",
-                 config->path, (unsigned)config->network->port);
+    if (config->connect_count == 0 && !config->network->dns_seeds[0]) {
+        complain(
+            "%s: there is no connect=, and %s has no seeds to find peers by; name at "
+            "least one Bitcoin peer that serves compact filters (BIP 157), such as "
+            "your own node: connect=127.0.0.1:%u",
+            config->path, config->network->name, (unsigned)config->network->port);
         return EXIT_USAGE;
     }
     if (stderr_is_journal())

@@ -225,5 +225,34 @@ const struct command commands[] = {
         .needs_config = true,
         .run = cmd_rescan,
     },
+    {
+        .name = "peers",
+        .usage = "[unban|distrust ADDR] [--json]",
+        .summary = "peers, what they cost, and bans",
+        .help = "Print how many addresses are known, the running watcher's peers with "
+                "what they\n"
+                "have sent and been sent, and who is banned, until when and for which "
+                "proof.\n"
+                "\n"
+                "unban     let the watcher dial ADDR again\n"
+                "distrust  let go of the peer at ADDR, forget what it said of filters, "
+                "and ban\n"
+                "          it for a day\n"
+                "\n"
+                "ADDR is as in the tables: an address of connect= with its port, any "
+                "other\n"
+                "without. Only the watcher's user and root may change bans.\n"
+                "\n"
+                "Example:\n"
+                "  reservewatch peers unban node.example.org:8333\n"
+                "\n"
+                "Exit status: 0 done, 1 failed, 2 the command line or the configuration "
+                "is at\n"
+                "fault.\n",
+        .arguments_max = 2,
+        .json = true,
+        .needs_config = true,
+        .run = cmd_peers,
+    },
 };
 const size_t command_count = sizeof(commands) / sizeof(*commands);

@@ -51,6 +51,7 @@ enum exit_status cmd_audit(const struct invocation *invocation);
 enum exit_status cmd_check(const struct invocation *invocation);
 enum exit_status cmd_coins(const struct invocation *invocation);
 enum exit_status cmd_keys(const struct invocation *invocation);
+enum exit_status cmd_peers(const struct invocation *invocation);
 enum exit_status cmd_publish(const struct invocation *invocation);
 enum exit_status cmd_publications(const struct invocation *invocation);
 enum exit_status cmd_reload(const struct invocation *invocation);

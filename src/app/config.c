@@ -127,6 +127,7 @@ void config_release(struct config *config)
     free(config->connect);
     free(config->checkpoints);
     free(config->http_bind);
+    free(config->proxy);
     free(config->http_hosts);
     free(config->node_rpc);
     free(config->node_cookie_file);

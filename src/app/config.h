@@ -11,6 +11,7 @@
 
 #define CONFIG_LISTS_MAX 1024
 #define CONFIG_REPEATS_MAX 256 /* of connect=, checkpoint=, http_host= */
+#define OUTBOUND_DEFAULT 8
 #define MIN_PEERS_DEFAULT 3
 #define MIN_PEERS_MAX 64
 #define SAMPLE_INTERVAL_DEFAULT 600
@@ -54,6 +55,8 @@ struct config {
     char *datadir;
     struct spv_address *connect; /* connect=, each with its port */
     size_t connect_count;
+    uint32_t outbound; /* without connect= */
+    char *proxy;       /* host:port; NULL: none */
     uint32_t min_peers;
     int64_t sample_interval;        /* seconds */
     struct checkpoint *checkpoints; /* ascending heights */
@@ -121,7 +124,7 @@ const struct config_publisher *config_publisher_find(const struct config *config
                                                      const char *name);
 
 /* The global keys' names, CONFIG_KEYS of them. */
-#define CONFIG_KEYS 15
+#define CONFIG_KEYS 17
 const char *const *config_global_keys(void);
 
 #endif

@@ -137,6 +137,7 @@ static void set_defaults(struct config_build *build)
 {
     struct config *config = build->config;
     config->network = network_find("mainnet");
+    config->outbound = OUTBOUND_DEFAULT;
     config->sample_interval = SAMPLE_INTERVAL_DEFAULT;
     config->node_check_interval = NODE_CHECK_INTERVAL_DEFAULT;
     config->connect = mem_zalloc(CONFIG_REPEATS_MAX, sizeof(*config->connect));
@@ -161,6 +162,11 @@ static void set_late_default(struct config_build *build, const char *key)
         free(folder);
     } else if (strcmp(key, "min_peers") == 0 && config->min_peers == 0) {
         config->min_peers = config->connect_count > 0 ? 1 : MIN_PEERS_DEFAULT;
+        if (config->connect_count == 0 && config->outbound < MIN_PEERS_DEFAULT)
+            config_fault(build, build->sources->path,
+                         "outbound=%u can't meet min_peers, which is %d; raise it, or "
+                         "lower min_peers=",
+                         config->outbound, MIN_PEERS_DEFAULT);
     } else if (strcmp(key, "node_cookie_file") == 0 &&
                (config->node_rpc == NULL) != (config->node_cookie_file == NULL)) {
         config_fault(build, build->sources->path,

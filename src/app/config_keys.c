@@ -12,6 +12,8 @@
 #include "io/http.h"
 #include "io/url.h"
 
+#define PROXY_PORT_DEFAULT 9050 /* Tor's */
+
 static bool set_network(struct config_build *build, const struct config_entry *entry,
                         struct error *error)
 {
@@ -58,9 +60,19 @@ static bool set_datadir(struct config_build *build, const struct config_entry *e
 static bool set_connect(struct config_build *build, const struct config_entry *entry,
                         struct error *error)
 {
+    static const char trusted[] = "trusted=1";
     struct config *config = build->config;
-    char text[ENDPOINT_TEXT_MAX];
-    if (!endpoint_parse(text, entry->value, config->network->port, error))
+    char text[ENDPOINT_TEXT_MAX], value[ENDPOINT_TEXT_MAX] = "";
+    size_t len = strcspn(entry->value, " \t");
+    const char *more = entry->value + len + strspn(entry->value + len, " \t");
+    if (*more != '\0' && strcmp(more, trusted) != 0)
+        return error_set(error,
+                         "'%.80s': behind the address there is only %s, for a node of "
+                         "one's own",
+                         entry->value, trusted);
+    snprintf(value, sizeof(value), "%.*s", (int)(len < sizeof(value) ? len : 0),
+             entry->value);
+    if (!endpoint_parse(text, value, config->network->port, error))
         return false;
     for (size_t i = 0; i < config->connect_count; i++) {
         if (strcmp(config->connect[i].text, text) == 0)
@@ -68,6 +80,7 @@ static bool set_connect(struct config_build *build, const struct config_entry *e
     }
     struct spv_address *address = &config->connect[config->connect_count++];
     snprintf(address->text, sizeof(address->text), "%s", text);
+    address->trusted = *more != '\0';
     return true;
 }
 
@@ -85,6 +98,28 @@ static bool parse_number(uint32_t *out, const char *text, size_t len, uint32_t m
     return value <= max;
 }
 
+static bool set_outbound(struct config_build *build, const struct config_entry *entry,
+                         struct error *error)
+{
+    uint32_t outbound = 0;
+    if (!parse_number(&outbound, entry->value, strlen(entry->value), SPV_OUTBOUND_MAX) ||
+        outbound == 0)
+        return error_set(error, "'%.40s': write a number from 1 to %d", entry->value,
+                         SPV_OUTBOUND_MAX);
+    build->config->outbound = outbound;
+    return true;
+}
+
+static bool set_proxy(struct config_build *build, const struct config_entry *entry,
+                      struct error *error)
+{
+    char text[ENDPOINT_TEXT_MAX];
+    if (!endpoint_parse(text, entry->value, PROXY_PORT_DEFAULT, error))
+        return false;
+    build->config->proxy = mem_strdup(text);
+    return true;
+}
+
 static bool set_min_peers(struct config_build *build, const struct config_entry *entry,
                           struct error *error)
 {
@@ -99,6 +134,12 @@ static bool set_min_peers(struct config_build *build, const struct config_entry 
                          "'%" PRIu32 "': can't be met by %zu connect=; lower it or add "
                          "peers",
                          *min_peers, connect_count);
+    uint32_t outbound = build->config->outbound;
+    if (connect_count == 0 && outbound < *min_peers)
+        return error_set(error,
+                         "'%" PRIu32 "': can't be met by outbound=%" PRIu32
+                         "; lower it or raise outbound=",
+                         *min_peers, outbound);
     return true;
 }
 
@@ -269,6 +310,8 @@ const struct config_key config_keys[CONFIG_KEYS] = {
     {"signet_challenge", set_signet_challenge, false},
     {"datadir", set_datadir, false},
     {"connect", set_connect, true},
+    {"outbound", set_outbound, false},
+    {"proxy", set_proxy, false},
     {"min_peers", set_min_peers, false},
     {"sample_interval", set_sample_interval, false},
     {"checkpoint", set_checkpoint, true},

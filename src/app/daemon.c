@@ -69,10 +69,9 @@ static void status_done(void *context, enum store_result result,
 static struct status_sources status_sources(const struct daemon *daemon)
 {
     return (struct status_sources){
-        daemon->config,    client_core(daemon->client),
-        daemon->sampler,   daemon->evm,
-        &daemon->progress, store_thread_full(daemon->store_thread),
-        daemon->pending,   daemon->node};
+        daemon->config,  daemon->client,    daemon->sampler,
+        daemon->evm,     &daemon->progress, store_thread_full(daemon->store_thread),
+        daemon->pending, daemon->node};
 }
 
 static void write_status(struct daemon *daemon)
@@ -382,7 +381,10 @@ static enum exit_status start_client(struct daemon *daemon)
 {
     struct start start;
     struct error error;
-    enum store_result result = start_read(&start, daemon->store, daemon->ledger, &error);
+    uint64_t book_key[2];
+    entropy_fill(book_key, sizeof book_key);
+    enum store_result result =
+        start_read(&start, daemon->store, daemon->ledger, book_key, &error);
     if (result == STORE_OK) {
         daemon->store_thread =
             store_thread_new(daemon->loop, daemon->store, daemon->ledger);
@@ -395,9 +397,12 @@ static enum exit_status start_client(struct daemon *daemon)
                     .agent = agent,
                     .connect = daemon->config->connect,
                     .connect_count = daemon->config->connect_count,
+                    .outbound = daemon->config->outbound,
+                    .proxied = daemon->config->proxy != NULL,
                     .checkpoints = daemon->config->checkpoints,
                     .checkpoint_count = daemon->config->checkpoint_count,
                     .mempool = daemon->config->mempool},
+            .proxy = daemon->config->proxy,
             .workers = 2};
         const struct client_handler handler = {on_changed, on_moved, on_foreseen,
                                                on_block,   fail,     daemon};

@@ -205,6 +205,30 @@ static void start_rescan(struct daemon *daemon, struct control_call *call,
 
 /* ---- the control socket ---- */
 
+/* A peer as the tables show it: with the port of one of connect=, else without. */
+static void change_ban(struct daemon *daemon, struct control_call *call,
+                       const char *method, const char *address)
+{
+    char text[PEER_ADDRESS_MAX + 64];
+    bool unban = strcmp(method, "unban") == 0;
+    if (!address || !address[0] || strlen(address) >= PEER_ADDRESS_MAX) {
+        answer(call, false, "no address is given, or one that is too long");
+        return;
+    }
+    if (!unban)
+        client_distrust(daemon->client, address);
+    else if (!client_lift_ban(daemon->client, address)) {
+        snprintf(text, sizeof text, "%s isn't banned", address);
+        answer(call, false, text);
+        return;
+    }
+    log_line(LOG_NET, LOG_INFO, "%s: %s by the operator", address,
+             unban ? "its ban is lifted" : "distrusted");
+    snprintf(text, sizeof text, "%s: %s", address,
+             unban ? "may be dialed again" : "let go, and banned for a day");
+    answer(call, true, text);
+}
+
 static void on_control(struct control_call *call, const char *line, size_t len,
                        void *context)
 {
@@ -217,8 +241,11 @@ static void on_control(struct control_call *call, const char *line, size_t len,
         daemon_reload(context, call);
     else if (strcmp(method, "rescan") == 0)
         start_rescan(context, call, request);
+    else if (strcmp(method, "unban") == 0 || strcmp(method, "distrust") == 0)
+        change_ban(context, call, method,
+                   json_string_value(json_object_get(request, "address")));
     else
-        answer(call, false, "unknown method; there are: reload, rescan");
+        answer(call, false, "unknown method; there are: reload, rescan, unban, distrust");
     json_decref(request);
 }
 

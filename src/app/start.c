@@ -3,6 +3,7 @@
 
 #include "app/start.h"
 #include "base/mem.h"
+#include "store/peer_rows.h"
 
 /* The newest retarget boundary that lies HEADER_WINDOW or more below the newest header.
  */
@@ -69,6 +70,18 @@ static enum store_result read_checkpoints(struct start *out, struct store_txn *t
     return STORE_OK;
 }
 
+static enum store_result read_peers(struct start *out, struct store_txn *txn,
+                                    struct error *error)
+{
+    enum store_result result =
+        peer_rows_book(txn, &out->book, &out->spv.book_count, error);
+    if (result == STORE_OK)
+        result = peer_rows_bans(txn, &out->bans, &out->spv.ban_count, error);
+    out->spv.book = out->book;
+    out->spv.bans = out->bans;
+    return result;
+}
+
 static enum store_result read_all(struct start *out, struct store_txn *txn,
                                   struct error *error)
 {
@@ -80,6 +93,8 @@ static enum store_result read_all(struct start *out, struct store_txn *txn,
         result = read_sparse(out, txn, error);
     if (result == STORE_OK)
         result = read_checkpoints(out, txn, extent.header_height, error);
+    if (result == STORE_OK)
+        result = read_peers(out, txn, error);
     out->spv.filter_header_count = extent.filter_header_count;
     if (result != STORE_OK || !extent.filter_header_count)
         return result;
@@ -89,14 +104,31 @@ static enum store_result read_all(struct start *out, struct store_txn *txn,
     return result;
 }
 
-enum store_result start_read(struct start *out, struct store *store,
-                             struct ledger *ledger, struct error *error)
+struct key_job {
+    uint64_t key[2];
+    const uint64_t *fresh;
+};
+
+static enum store_result take_key(void *context, struct store_txn *txn,
+                                  struct error *error)
 {
+    struct key_job *job = context;
+    return peer_rows_key(txn, job->key, job->fresh, error);
+}
+
+enum store_result start_read(struct start *out, struct store *store,
+                             struct ledger *ledger, const uint64_t book_key[static 2],
+                             struct error *error)
+{
+    struct key_job job = {.fresh = book_key};
     memset(out, 0, sizeof *out);
     struct store_txn *txn;
-    enum store_result result = store_begin(store, &txn, STORE_READ, error);
+    enum store_result result = store_update(store, take_key, &job, error);
+    if (result == STORE_OK)
+        result = store_begin(store, &txn, STORE_READ, error);
     if (result != STORE_OK)
         return result;
+    memcpy(out->spv.book_key, job.key, sizeof job.key);
     result = read_all(out, txn, error);
     store_abort(txn);
     ledger_cohorts(ledger, &out->spv.cohorts);
@@ -109,6 +141,8 @@ void start_release(struct start *start)
     free(start->sparse);
     free(start->checkpoint_hashes);
     free(start->checkpoint_filter_headers);
+    free(start->book);
+    free(start->bans);
     cohort_table_release(&start->spv.cohorts);
     memset(start, 0, sizeof *start);
 }

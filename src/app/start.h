@@ -12,11 +12,16 @@ struct start {
     struct block_hash *sparse;
     struct block_hash *checkpoint_hashes;
     struct filter_header *checkpoint_filter_headers;
+    struct book_row *book;
+    struct spv_ban *bans;
 };
 
-/* Read it; the cohorts are the ledger's now. The caller calls start_release. */
+/* Read it; the cohorts are the ledger's now. `book_key` is the address book's, should it
+ * have none yet. The caller calls start_release. */
 NODISCARD enum store_result start_read(struct start *out, struct store *store,
-                                       struct ledger *ledger, struct error *error);
+                                       struct ledger *ledger,
+                                       const uint64_t book_key[static 2],
+                                       struct error *error);
 void start_release(struct start *start);
 
 #endif

@@ -6,6 +6,13 @@
 #include "io/clock.h"
 
 #define PEERS_SHOWN 64
+#define BANS_SHOWN 64
+
+json_t *json_ban(const struct spv_ban *ban)
+{
+    return json_pack("{s:s, s:I, s:s}", "address", ban->address, "until",
+                     (json_int_t)ban->until.s, "reason", ban->reason);
+}
 
 static json_t *headers_json(const struct spv_summary *summary)
 {
@@ -15,17 +22,44 @@ static json_t *headers_json(const struct spv_summary *summary)
                      "hash", hash, "time", (json_int_t)summary->header_time.s);
 }
 
-static json_t *peers_json(const struct spv *spv)
+static json_t *peer_json(const struct client *client, const struct spv_peer_info *peer)
+{
+    struct peer_link_counters cost = {0};
+    if (!client_counters(client, &cost, peer->peer))
+        cost = (struct peer_link_counters){0};
+    return json_pack("{s:s, s:s, s:I, s:I, s:s, s:b, s:s, s:I, s:I, s:I}", "address",
+                     peer->address, "agent", peer->agent, "height",
+                     (json_int_t)peer->height, "services", (json_int_t)peer->services,
+                     "state", peer->state, "trusted", (int)peer->trusted, "group",
+                     peer->group, "bytes_in", (json_int_t)cost.read, "bytes_out",
+                     (json_int_t)cost.written, "messages", (json_int_t)cost.messages);
+}
+
+static json_t *peers_json(const struct client *client)
 {
     struct spv_peer_info peers[PEERS_SHOWN];
-    size_t count = spv_peers(spv, peers, PEERS_SHOWN);
+    size_t count = spv_peers(client_core(client), peers, PEERS_SHOWN);
     json_t *array = json_array();
     for (size_t i = 0; i < count && i < PEERS_SHOWN; i++)
-        json_array_append_new(array, json_pack("{s:s, s:s, s:I, s:I, s:s}", "address",
-                                               peers[i].address, "agent", peers[i].agent,
-                                               "height", (json_int_t)peers[i].height,
-                                               "services", (json_int_t)peers[i].services,
-                                               "state", peers[i].state));
+        json_array_append_new(array, peer_json(client, &peers[i]));
+    return array;
+}
+
+static json_t *addresses_json(const struct spv *spv)
+{
+    size_t known, tried;
+    spv_book_counts(spv, &known, &tried);
+    return json_pack("{s:I, s:I}", "known", (json_int_t)known, "tried",
+                     (json_int_t)tried);
+}
+
+static json_t *bans_json(const struct spv *spv, struct spv_now now)
+{
+    struct spv_ban bans[BANS_SHOWN];
+    size_t count = spv_bans(spv, bans, BANS_SHOWN, now);
+    json_t *array = json_array();
+    for (size_t i = 0; i < count && i < BANS_SHOWN; i++)
+        json_array_append_new(array, json_ban(&bans[i]));
     return array;
 }
 
@@ -131,21 +165,23 @@ json_t *status_document(const struct status_sources *sources)
 {
     struct spv_summary summary;
     struct spv_now now = {now_mono(), now_wall()};
-    spv_summary(sources->spv, &summary, now);
+    const struct spv *spv = client_core(sources->client);
+    spv_summary(spv, &summary, now);
     struct gate_report gates = {0};
     sampler_gates(sources->sampler, &gates);
     return json_pack(
         "{s:s, s:s, s:s, s:b, s:o, s:{s:I}, s:{s:I}, s:o, s:o, s:o, s:I, s:I, s:b, s:o, "
-        "s:o, s:o, s:o}",
+        "s:o, s:o, s:o, s:o, s:o}",
         "network", sources->config->network->name, "version", reservewatch_version,
         "phase", spv_phase_name(summary.phase), "synced", (int)gates.at[GATE_SYNCED].ok,
         "headers", headers_json(&summary), "filter_headers", "height",
         (json_int_t)summary.filter_header_height, "scan", "height",
-        (json_int_t)summary.scan_height, "peers", peers_json(sources->spv), "gates",
+        (json_int_t)summary.scan_height, "peers", peers_json(sources->client), "gates",
         json_gates(&gates), "feeds", feeds_json(sources->sampler), "updated_at",
         (json_int_t)now.wall.s, "pid", (json_int_t)getpid(), "disk_full",
         (int)sources->disk_full, "progress", progress_json(sources->progress),
         "publishers", publishers_json(sources->sampler, sources->evm), "pending",
         sources->pending ? pending_json(sources->pending) : json_null(), "node_check",
-        sources->node ? node_checker_json(sources->node) : json_null());
+        sources->node ? node_checker_json(sources->node) : json_null(), "addresses",
+        addresses_json(spv), "bans", bans_json(spv, now));
 }

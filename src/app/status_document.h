@@ -21,7 +21,7 @@ struct progress_rate {
 
 struct status_sources {
     const struct config *config;
-    const struct spv *spv;
+    const struct client *client;
     const struct sampler *sampler;
     const struct evm_drivers *evm;
     const struct progress_rate *progress;
@@ -33,7 +33,12 @@ struct status_sources {
 /* Keys of design.md's `status --json`, and: updated_at, pid, disk_full, progress {done,
  * total, per_second, seconds_left (null: not known)}, publishers [{feed, publisher,
  * state, detail}], pending (see pending.h; null with mempool=0), node_check (see
- * node_checker.h; null without node_rpc=). The caller owns the reference. */
+ * node_checker.h; null without node_rpc=); of each
+ * peer also trusted, group, bytes_in, bytes_out, messages; addresses {known, tried}; bans
+ * [{address, until, reason}]. The caller owns the reference. */
 json_t *status_document(const struct status_sources *sources);
+
+/* {address, until, reason}, as in the document. */
+json_t *json_ban(const struct spv_ban *ban);
 
 #endif

@@ -1,6 +1,8 @@
 #include "base/hash.h"
 
+#include <openssl/evp.h>
 #include <openssl/ripemd.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/bytes.h"
@@ -51,6 +53,13 @@ void sha256_tagged_init(struct sha256 *hash, const char *tag)
     sha256_init(hash);
     sha256_update(hash, tag_hash, sizeof(tag_hash));
     sha256_update(hash, tag_hash, sizeof(tag_hash));
+}
+
+void sha3_256(uint8_t out[static 32], const void *data, size_t len)
+{
+    /* Libcrypto has it always; it fails for want of memory only. */
+    if (EVP_Digest(data, len, out, NULL, EVP_sha3_256(), NULL) != 1)
+        abort();
 }
 
 void hash160(uint8_t out[static 20], const void *data, size_t len)

@@ -24,6 +24,8 @@ void sha256d(uint8_t out[static 32], const void *data, size_t len);
 void sha256d_final(struct sha256 *hash, uint8_t out[static 32]);
 /* BIP 340: start SHA256(SHA256(tag) || SHA256(tag) || ...). */
 void sha256_tagged_init(struct sha256 *hash, const char *tag);
+/* SHA3-256 (not Ethereum's Keccak-256, which pads otherwise). */
+void sha3_256(uint8_t out[static 32], const void *data, size_t len);
 /* RIPEMD-160 of SHA-256. */
 void hash160(uint8_t out[static 20], const void *data, size_t len);
 

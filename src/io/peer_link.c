@@ -14,10 +14,16 @@
 #include <event2/event.h>
 
 #include "base/mem.h"
+#include "io/entropy.h"
 #include "io/resolver.h"
+#include "io/socks5.h"
 
+/* Of a host's addresses. */
+#define ADDRESSES_TRIED 4
 #define CONNECT_TIMEOUT_MS 10000
 #define FLUSH_TIMEOUT_MS 5000
+/* Tor builds a circuit, and to an onion service another one. */
+#define PROXY_TIMEOUT_S 45
 /* Read ahead this much of every peer: some filters at a time, and little enough to be
  * kept for a hundred peers. Only a message that is longer makes the buffer grow, at most
  * to twice of what of it has arrived. */
@@ -27,6 +33,7 @@ enum link_state {
     LINK_RESOLVING,
     LINK_TRYING, /* has an address to try next */
     LINK_CONNECTING,
+    LINK_PROXY, /* connected to the proxy, which connects further */
     LINK_UP,
     LINK_FLUSHING, /* dropped; what was sent is still to go out */
     LINK_LOST,     /* waits for the reaper */
@@ -38,7 +45,11 @@ struct peer_link {
     uint32_t peer;
     enum link_state state;
     struct lookup *lookup; /* NULL unless resolving */
-    struct lookup_result addresses;
+    bool proxied;
+    char *target;        /* proxied: whom to connect to */
+    struct socks5 socks; /* proxied */
+    struct sockaddr_storage addresses[ADDRESSES_TRIED];
+    size_t address_count;
     size_t next_address;
     int fd; /* -1: none */
     struct event *readable;
@@ -62,6 +73,7 @@ struct peer_links {
     struct event *settle;
     const struct network *network;
     struct peer_links_handler handler;
+    char *proxy; /* NULL: none */
     struct timeval connect_timeout;
     struct timeval flush_timeout;
     struct peer_link *first; /* a few dozen at most: the core decides */
@@ -100,6 +112,7 @@ static void link_free(struct peer_link *link)
     event_free(link->deadline);
     evbuffer_free(link->output);
     free(link->input);
+    free(link->target);
     free(link);
 }
 
@@ -108,8 +121,9 @@ static void lose(struct peer_link *link, const char *reason)
 {
     if (link->state == LINK_LOST)
         return;
+    bool to_proxy = link->proxied && link->state < LINK_PROXY;
     link->state = LINK_LOST;
-    error_set(&link->reason, "%s", reason);
+    error_set(&link->reason, "%s%s", to_proxy ? "the proxy: " : "", reason);
     if (link->fd >= 0) {
         event_del(link->readable);
         event_del(link->writable);
@@ -121,7 +135,7 @@ static void lose(struct peer_link *link, const char *reason)
 /* This address failed; the reason counts if it was the last. */
 static void address_failed(struct peer_link *link, const char *reason)
 {
-    if (link->next_address == link->addresses.count) {
+    if (link->next_address == link->address_count) {
         lose(link, reason);
         return;
     }
@@ -141,6 +155,9 @@ static void on_deadline(evutil_socket_t fd, short what, void *context)
     case LINK_CONNECTING:
         event_del(link->writable);
         address_failed(link, "can't be connected to: timed out");
+        break;
+    case LINK_PROXY:
+        lose(link, "the proxy has no connection to it in time");
         break;
     case LINK_FLUSHING:
         lose(link, "dropped; it didn't take all that was sent");
@@ -205,6 +222,9 @@ static bool take_message(struct peer_link *link, size_t *at)
     if (frame.kind == MESSAGE_OTHER) {
         link->skip = frame.payload_len;
         *at += FRAME_HEADER_SIZE;
+        link->counters.messages++;
+        links->handler.message(link->peer, &frame, (struct bytes){0},
+                               links->handler.context);
         return true;
     }
     size_t whole = FRAME_HEADER_SIZE + (size_t)frame.payload_len;
@@ -216,6 +236,7 @@ static bool take_message(struct peer_link *link, size_t *at)
         return false;
     }
     *at += whole;
+    link->counters.messages++;
     links->handler.message(link->peer, &frame,
                            (struct bytes){message + FRAME_HEADER_SIZE, frame.payload_len},
                            links->handler.context);
@@ -228,6 +249,39 @@ static void take_messages(struct peer_link *link)
     while (link->state == LINK_UP && take_message(link, &at))
         continue;
     consume_input(link, at);
+}
+
+static void link_up(struct peer_link *link)
+{
+    event_del(link->deadline);
+    link->state = LINK_UP;
+    link->owner->handler.connected(link->peer, link->owner->handler.context);
+}
+
+static void send_to_proxy(struct peer_link *link, struct writer *out)
+{
+    evbuffer_add(link->output, out->data, out->len);
+    writer_release(out);
+    event_add(link->writable, NULL);
+}
+
+static void take_proxy(struct peer_link *link)
+{
+    enum socks5_result result;
+    do {
+        size_t used;
+        struct error error;
+        struct writer out = {0};
+        result = socks5_take(&link->socks, &used, &out,
+                             (struct bytes){link->input, link->input_len}, &error);
+        consume_input(link, used);
+        if (out.len > 0)
+            send_to_proxy(link, &out);
+        if (result == SOCKS5_FAILED)
+            lose(link, error.text);
+    } while (result == SOCKS5_NEXT);
+    if (result == SOCKS5_DONE)
+        link_up(link);
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *context)
@@ -249,7 +303,10 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
     }
     link->counters.read += (size_t)got;
     link->input_len += (size_t)got;
-    take_messages(link);
+    if (link->state == LINK_PROXY)
+        take_proxy(link);
+    if (link->state == LINK_UP)
+        take_messages(link);
 }
 
 static void write_output(struct peer_link *link)
@@ -267,6 +324,21 @@ static void write_output(struct peer_link *link)
         lose(link, "dropped");
 }
 
+static void start_proxy(struct peer_link *link)
+{
+    uint8_t secret[SOCKS5_SECRET_SIZE];
+    struct writer out = {0};
+    struct error error;
+    entropy_fill(secret, sizeof(secret));
+    link->state = LINK_PROXY;
+    if (!socks5_start(&link->socks, &out, link->target, secret, &error)) {
+        lose(link, error.text);
+        return;
+    }
+    event_add(link->deadline, &(struct timeval){.tv_sec = PROXY_TIMEOUT_S});
+    send_to_proxy(link, &out);
+}
+
 static void finish_connecting(struct peer_link *link)
 {
     int failed = 0;
@@ -278,11 +350,13 @@ static void finish_connecting(struct peer_link *link)
         address_failed(link, strerror(failed));
         return;
     }
-    link->state = LINK_UP;
     link->input = mem_alloc(INPUT_SIZE);
     link->input_capacity = INPUT_SIZE;
     event_add(link->readable, NULL);
-    link->owner->handler.connected(link->peer, link->owner->handler.context);
+    if (link->proxied)
+        start_proxy(link);
+    else
+        link_up(link);
 }
 
 static void on_writable(evutil_socket_t fd, short what, void *context)
@@ -294,6 +368,7 @@ static void on_writable(evutil_socket_t fd, short what, void *context)
     case LINK_CONNECTING:
         finish_connecting(link);
         break;
+    case LINK_PROXY:
     case LINK_UP:
     case LINK_FLUSHING:
         write_output(link);
@@ -308,8 +383,7 @@ static void on_writable(evutil_socket_t fd, short what, void *context)
 static void try_next_address(struct peer_link *link)
 {
     const struct peer_links *links = link->owner;
-    const struct sockaddr_storage *address =
-        &link->addresses.addresses[link->next_address++];
+    const struct sockaddr_storage *address = &link->addresses[link->next_address++];
     socklen_t len = address->ss_family == AF_INET ? sizeof(struct sockaddr_in)
                                                   : sizeof(struct sockaddr_in6);
     close_socket(link);
@@ -373,7 +447,10 @@ static void on_lookup(const struct lookup_result *result, void *context)
         lose(link, result->error.text);
         return;
     }
-    link->addresses = *result;
+    link->address_count =
+        result->count < ADDRESSES_TRIED ? result->count : ADDRESSES_TRIED;
+    memcpy(link->addresses, result->addresses,
+           link->address_count * sizeof(link->addresses[0]));
     link->state = LINK_TRYING;
     settle_soon(link->owner);
 }
@@ -395,6 +472,8 @@ struct peer_links *peer_links_new(struct loop *loop,
     links->settle = evtimer_new(links->base, on_settle, links);
     links->network = settings->network;
     links->handler = *handler;
+    if (settings->proxy != NULL)
+        links->proxy = mem_strdup(settings->proxy);
     links->connect_timeout =
         milliseconds(settings->connect_timeout_ms, CONNECT_TIMEOUT_MS);
     links->flush_timeout = milliseconds(settings->flush_timeout_ms, FLUSH_TIMEOUT_MS);
@@ -412,7 +491,15 @@ void peer_links_free(struct peer_links *links)
     }
     resolver_free(links->resolver);
     event_free(links->settle);
+    free(links->proxy);
     free(links);
+}
+
+/* A proxy for anonymity refuses what is on one's own machine or network. */
+static bool is_local(const char *address)
+{
+    struct net_address literal;
+    return net_address_parse(&literal, address) && !net_address_routable(&literal);
 }
 
 void peer_links_dial(struct peer_links *links, uint32_t peer, const char *address)
@@ -428,7 +515,11 @@ void peer_links_dial(struct peer_links *links, uint32_t peer, const char *addres
     link->output = evbuffer_new();
     links->first = link;
     event_add(link->deadline, &links->connect_timeout);
-    link->lookup = lookup_start(links->resolver, address, on_lookup, link);
+    link->proxied = links->proxy != NULL && !is_local(address);
+    if (link->proxied)
+        link->target = mem_strdup(address);
+    link->lookup = lookup_start(links->resolver, link->proxied ? links->proxy : address,
+                                on_lookup, link);
 }
 
 static void free_sent(const void *data, size_t len, void *owned)
@@ -477,6 +568,7 @@ bool peer_links_counters(const struct peer_links *links, struct peer_link_counte
     if (link == NULL)
         return false;
     *out = link->counters;
+    out->held = link->input_capacity + evbuffer_get_length(link->output);
     return true;
 }
 

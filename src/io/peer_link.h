@@ -13,6 +13,13 @@
 /* A peer that leaves more than this unread is let go: our longest runs of requests are
  * thousands of times smaller. */
 #define PEER_LINK_OUTPUT_MAX ((size_t)8 << 20)
+/* What one peer can make us hold, some 12 MB: the longest message, not yet whole; the usual
+ * buffer of 64 KiB beside it, while that takes its place; what it leaves unread of what we
+ * send, should the core ever send so much. The core adds some 2 KiB of state, and answers
+ * that it asked for, which RECEIVE_BUDGET bounds over all peers. */
+#define PEER_LINK_MEMORY_MAX                                                             \
+    (FRAME_HEADER_SIZE + (size_t)FRAME_PAYLOAD_MAX + ((size_t)64 << 10) +                \
+     PEER_LINK_OUTPUT_MAX)
 
 /* Called from the loop, never from within a peer_links_ call; each may call any of them
  * except peer_links_free. For each dial: connected() at most once, then message()s, and
@@ -20,7 +27,8 @@
 struct peer_links_handler {
     void (*connected)(uint32_t peer, void *context);
     /* A whole message, its checksum not yet checked. The payload is valid during the
-     * call. Messages of kind MESSAGE_OTHER are skipped unread. */
+     * call. Of kind MESSAGE_OTHER only the frame is told, as soon as it is here: the
+     * payload is skipped unread. */
     void (*message)(uint32_t peer, const struct frame *frame, struct bytes payload,
                     void *context);
     /* The reason is one clause for a log: "connection refused". Valid during the call. */
@@ -34,12 +42,17 @@ struct peer_links_settings {
     int64_t connect_timeout_ms;
     /* What a peer gets to take what is still to be sent after peer_links_drop; 0: 5 s. */
     int64_t flush_timeout_ms;
+    /* A SOCKS5 proxy, "host:port" or the like, that resolves names and connects; only
+     * addresses that aren't routed publicly are dialed without it. NULL: none. Copied. */
+    const char *proxy;
     const char *nameserver; /* "address:port"; NULL: /etc/resolv.conf's */
 };
 
 struct peer_link_counters {
     uint64_t read; /* bytes */
     uint64_t written;
+    uint64_t messages; /* whole ones that came */
+    size_t held;       /* bytes of buffers now; at most PEER_LINK_MEMORY_MAX */
 };
 
 struct peer_links;

@@ -8,8 +8,8 @@
 #include "base/error.h"
 #include "io/loop.h"
 
-/* Of more addresses the first ones are taken. */
-#define LOOKUP_ADDRESSES_MAX 4
+/* Of more addresses the first ones are taken: as many as a DNS seed's answer holds. */
+#define LOOKUP_ADDRESSES_MAX 64
 
 struct resolver;
 struct lookup;

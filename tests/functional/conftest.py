@@ -111,3 +111,14 @@ def make_watcher(reservewatch, tmp_path, started):
         started.append(watcher)
         return watcher
     return make
+
+
+@pytest.fixture
+def watch(make_watcher):
+    """watch(address..., key=value...) makes a watcher of nobody's script, for what isn't about
+    coins."""
+    def make(*connect, **options):
+        nobody = 'raw(51205cbdf0646e5db4eaa398f365f2ea7a0e3d419b7e0330e39ce92bddedcac4f9bc)'
+        return make_watcher(connect=list(connect), sample_interval=1, lists={'vault': [(nobody, '', 0)]},
+                            feeds={'vault': {'lists': 'vault', 'confirmations': 1}}, **options)
+    return make

@@ -31,12 +31,12 @@ NEWER_SCHEMA = 5
 STOP_SECONDS = 5
 # A shorter gap is fetched in whole blocks, without filters.
 WHOLE_BLOCKS = 1008
-COMMANDS = ('run', 'check', 'status', 'reserves', 'coins', 'publications', 'audit', 'reload')
+COMMANDS = ('run', 'check', 'status', 'reserves', 'coins', 'publications', 'audit', 'reload', 'peers')
 STATUS = {'network': str, 'version': str, 'phase': str, 'synced': bool, 'headers': dict, 'filter_headers': dict,
           'scan': dict, 'peers': list, 'gates': dict, 'feeds': list}
 GATES = ['synced', 'peers', 'fork', 'identity', 'list', 'audit', 'backfill', 'clock']
 RESERVES = ['name', 'state', 'stale', 'satoshi', 'height', 'block_hash', 'confirmations', 'coins', 'scripts',
-            'peers_agreeing', 'sampled_at', 'set_hash', 'reasons']
+            'peers_agreeing', 'single_peer', 'trusted_peer', 'sampled_at', 'set_hash', 'reasons']
 COIN = ['txid', 'vout', 'satoshi', 'height', 'address', 'label', 'custodian', 'coinbase']
 PUBLICATION = ['round', 'state', 'retracted', 'reason', 'satoshi', 'height', 'block_hash', 'observed_at', 'set_hash', 'coins',
                'created_at', 'changed_at', 'detail']

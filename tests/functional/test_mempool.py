@@ -199,16 +199,18 @@ def test_malformed_transactions(vault):
 
 def test_flood_of_announcements(vault):
     """Forty full inv messages, two million transactions that don't exist: little is asked for,
-    memory stays, and the sum goes on."""
+    memory stays, who sends them is let go of, and the sum goes on."""
     node, chain = vault.node, vault.chain
     with Mute(node) as flood:
         watcher = vault(node, flood)
         wait_until(lambda: flood.connections, 'the flood to be connected')
         memory, cpu = rss_anon(watcher), cpu_seconds(watcher)
-        for message in range(40):
-            flood.tell([hash256(struct.pack('<II', message, i)) for i in range(50_000)])
-        flood.connections[0].send('ping', b'flooding')
-        wait_until(lambda: flood.received['pong'], 'the flood to have been read')
+        try:
+            for message in range(40):
+                flood.tell([hash256(struct.pack('<II', message, i)) for i in range(50_000)])
+        except OSError:
+            pass  # hung up on
+        wait_until(lambda: 'let go: floods' in watcher.log(), 'the flood to be let go of')
         grown, spent = rss_anon(watcher) - memory, cpu_seconds(watcher) - cpu
         print(f'flood of 2,000,000 announcements: {grown} KiB more, {spent:.2f} s of CPU')
         assert len(flood.asked) <= 100

@@ -57,6 +57,10 @@ static void keep(struct world *world, struct spv_effect *effect)
         break;
     case SPV_DROP:
     case SPV_UNSTAGE:
+    case SPV_RESOLVE:
+    case SPV_STORE_BOOK:
+    case SPV_BAN:
+    case SPV_UNBAN:
     case SPV_NOTE:
         break;
     }

@@ -65,6 +65,27 @@ static void try_headers(struct bytes payload)
     free(headers);
 }
 
+/* What is accepted counts its addresses, whose text says the same. */
+static void try_addresses(bool v2, struct bytes payload)
+{
+    struct told_address *told;
+    struct net_address again;
+    char text[NET_ADDRESS_TEXT_MAX];
+    size_t count;
+    bool good =
+        v2 ? addrv2_decode(&told, &count, payload) : addr_decode(&told, &count, payload);
+
+    must(count <= ADDRESSES_MAX && (good || (told == NULL && count == 0)));
+    for (size_t i = 0; i < count; i++) {
+        net_address_text(text, &told[i].address);
+        must(told[i].address.port == 0 || net_address_parse(&again, text));
+        must(told[i].address.port == 0 || net_address_equal(&again, &told[i].address));
+        must(net_group(&told[i].address) != 0);
+        (void)net_address_routable(&told[i].address);
+    }
+    free(told);
+}
+
 /* Views must lie inside the payload. */
 static void must_lie_in(struct bytes payload, const void *data, size_t len)
 {
@@ -111,6 +132,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         try_inv(payload);
     } else if (frame.kind == MESSAGE_HEADERS) {
         try_headers(payload);
+    } else if (frame.kind == MESSAGE_ADDR || frame.kind == MESSAGE_ADDRV2) {
+        try_addresses(frame.kind == MESSAGE_ADDRV2, payload);
     } else {
         try_filters(frame.kind, payload);
     }

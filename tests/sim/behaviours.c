@@ -121,6 +121,7 @@ static void unasked(struct sim *sim, struct sim_peer *peer)
         peer_send(sim, peer, "verack", NULL);
         break;
     default:
+        add_varint(&out, 0);
         peer_send(sim, peer, "addrv2", &out);
     }
     free(out.data);

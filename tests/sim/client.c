@@ -139,8 +139,12 @@ static struct sim_peer *peer_of(struct sim *sim, uint32_t client_id)
 
 static void dial(struct sim *sim, const struct spv_effect *effect)
 {
-    size_t index = (size_t)(effect->dial.address[4] - '0');
-    if (index >= sim->peer_count)
+    size_t index = client_peer_index(sim, effect->dial.address);
+    if (index == SIZE_MAX && sim->finds_peers) {
+        client_dial_nobody(sim, effect->peer);
+        return;
+    }
+    if (index == SIZE_MAX)
         sim_fail(sim, "the client dials \"%s\"", effect->dial.address);
     peer_dialled(sim, &sim->peers[index], effect->peer);
 }
@@ -158,7 +162,7 @@ static void send(struct sim *sim, struct spv_effect *effect)
 /* Who is honest is never blamed, however slow, late or silent. */
 static void check_blame(const struct sim *sim, const char *text)
 {
-    size_t index = (size_t)(text[4] - '0');
+    size_t index = client_peer_index(sim, text);
     if (strstr(text, ": let go: ") && index < sim->peer_count &&
         sim->peers[index].behaviour->honest)
         sim_fail(sim, "an honest peer is blamed: %s", text);
@@ -188,7 +192,13 @@ static void perform(struct sim *sim, struct spv_effect *effect)
     case SPV_STORE_FILTER_HEADERS:
     case SPV_APPLY:
     case SPV_UNSTAGE:
+    case SPV_BAN:
+    case SPV_UNBAN:
+    case SPV_STORE_BOOK:
         store_submit(sim, errand_new(sim, effect));
+        break;
+    case SPV_RESOLVE:
+        client_resolve(sim, effect);
         break;
     case SPV_NOTE:
         check_blame(sim, effect->note.text);
@@ -295,14 +305,15 @@ static void begin(struct sim *sim, const struct start *start)
     struct spv_address addresses[SIM_PEERS_MAX];
     memset(addresses, 0, sizeof addresses);
     for (size_t i = 0; i < sim->peer_count; i++)
-        snprintf(addresses[i].text, sizeof addresses[i].text, "peer%zu:18444", i);
+        client_peer_address(sim, addresses[i].text, i);
     struct spv_settings settings = {
-        .network = client->network,
+        .network = client_network(sim),
         .seed = random_u64(&sim->random),
         .map_seed = {random_u64(&sim->random), random_u64(&sim->random)},
         .agent = "/sim:0/",
         .connect = addresses,
-        .connect_count = sim->peer_count,
+        .connect_count = sim->finds_peers ? 0 : sim->peer_count,
+        .outbound = 8,
     };
     client->spv = spv_new(&settings, &start->spv, client_now(sim));
     client->tick_at = INT64_MAX;
@@ -320,7 +331,8 @@ void client_start(struct sim *sim)
     client_open(sim);
     struct start start;
     struct error error;
-    if (start_read(&start, sim->client->store, sim->client->ledger, &error) != STORE_OK)
+    if (start_read(&start, sim->client->store, sim->client->ledger,
+                   (const uint64_t[2]){1, 2}, &error) != STORE_OK)
         sim_fail(sim, "start: %s", error.text);
     begin(sim, &start);
     start_release(&start);

@@ -39,4 +39,16 @@ void errand_done(struct sim *sim, struct errand *errand);
 void store_submit(struct sim *sim, struct errand *errand);
 void client_open(struct sim *sim);
 
+/* client_book.c: a peer's address as the client has it, and back (SIZE_MAX: nobody's). */
+void client_peer_address(const struct sim *sim, char out[static PEER_ADDRESS_MAX],
+                         size_t index);
+size_t client_peer_index(const struct sim *sim, const char *text);
+const struct network *client_network(const struct sim *sim);
+void client_dial_nobody(struct sim *sim, uint32_t peer);
+void client_resolve(struct sim *sim, const struct spv_effect *effect);
+/* Effects that keep what is known of peers; the store performs them with this. */
+bool client_is_of_peers(enum spv_effect_kind kind);
+enum store_result client_put_peers(void *context, struct store_txn *txn,
+                                   struct error *error);
+
 #endif

@@ -161,6 +161,9 @@ static void work(struct sim *sim, struct errand *errand, struct spv_input *input
         apply(sim, effect, input, error);
     } else if (effect->kind == SPV_UNSTAGE) {
         ledger_unstage(sim->client->ledger, effect->unstage.cohort);
+    } else if (client_is_of_peers(effect->kind)) {
+        require(sim, store_update(sim->client->store, client_put_peers, effect, error),
+                "writing what is known of peers", error);
     } else {
         input->kind = SPV_STORED;
         require(sim, store_update(sim->client->store, put_headers, effect, error),
@@ -196,7 +199,8 @@ static void store_run(struct sim *sim, void *data)
     }
     work(sim, errand, &input, &rows, &error);
     check_ledger(sim);
-    bool answers = errand->watch || errand->effect.kind != SPV_UNSTAGE;
+    bool answers = errand->watch || (errand->effect.kind != SPV_UNSTAGE &&
+                                     !client_is_of_peers(errand->effect.kind));
     ledger_cohorts(sim->client->ledger, &cohorts);
     if (input.kind == SPV_APPLIED)
         input.applied.cohorts = &cohorts;

@@ -194,6 +194,8 @@ void peer_answer(struct sim *sim, struct sim_peer *peer, const char *command,
         peer_send(sim, peer, "verack", NULL);
         return;
     }
+    if (strcmp(command, "sendaddrv2") == 0)
+        return;
     if (strcmp(command, "verack") == 0) {
         peer->shaken = true;
         return;
@@ -217,6 +219,8 @@ void peer_answer(struct sim *sim, struct sim_peer *peer, const char *command,
         answer_getcfcheckpt(sim, peer, payload, len);
     } else if (strcmp(command, "getdata") == 0) {
         answer_getdata(sim, peer, payload, len);
+    } else if (strcmp(command, "getaddr") == 0) {
+        peer_tell_addresses(sim, peer);
     } else if (strcmp(command, "pong") != 0) {
         sim_fail(sim, "the client sent a message \"%s\"", command);
     }

@@ -332,6 +332,7 @@ static void run_until(struct sim *sim, int64_t until)
 static void make_peers(struct sim *sim)
 {
     sim->peer_count = 1 + sim_below(sim, SIM_PEERS_MAX);
+    sim->finds_peers = sim_once_in(sim, 3);
     for (size_t i = 0; i < sim->peer_count; i++) {
         const struct sim_behaviour *behaviour = &sim_honest;
         if (i && sim_once_in(sim, 3))

@@ -93,6 +93,7 @@ struct sim {
 
     struct sim_peer peers[SIM_PEERS_MAX];
     size_t peer_count;
+    bool finds_peers; /* by itself: without connect= */
     uint32_t last_link;
     struct oracle_block *tip;      /* of the honest network */
     struct oracle_block *best_bad; /* of a branch that is invalid or withheld */
@@ -168,6 +169,10 @@ void client_receive(struct sim *sim, uint32_t client_id, const uint8_t *frame,
 /* Whether it is where the honest network is, with everything; if not, why. */
 bool client_arrived(struct sim *sim, char why[static 600]);
 uint32_t client_scanned(const struct sim *sim);
+
+/* ---- whom the client hears of (client_book.c) ---- */
+
+void peer_tell_addresses(struct sim *sim, struct sim_peer *peer);
 
 /* ---- invariants (check.c) ---- */
 

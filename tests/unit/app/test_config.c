@@ -136,6 +136,26 @@ static void test_custom_signet(void **state)
     config_release(&config);
 }
 
+static void test_peers_and_proxy(void **state)
+{
+    (void)state;
+    struct config config;
+    parse_good(&config, "connect=127.0.0.1 trusted=1\nconnect=two.example\n");
+    assert_true(config.connect[0].trusted);
+    assert_string_equal(config.connect[0].text, "127.0.0.1:8333");
+    assert_false(config.connect[1].trusted);
+    assert_null(config.proxy);
+    config_release(&config);
+    parse_good(&config, "outbound=12\nproxy=127.0.0.1\nmin_peers=12\n");
+    assert_int_equal(config.outbound, 12);
+    assert_string_equal(config.proxy, "127.0.0.1:9050");
+    config_release(&config);
+    parse_good(&config, "\n");
+    assert_int_equal(config.outbound, 8);
+    assert_int_equal(config.min_peers, 3);
+    config_release(&config);
+}
+
 static void test_one_connect_needs_one_peer(void **state)
 {
     struct config config;
@@ -322,8 +342,26 @@ static void test_faults_of_global_values(void **state)
     (void)state;
     expect_fault("network=test\n", "dir/x.conf:1: network 'test': there is mainnet, "
                                    "testnet3, testnet4, signet and regtest");
-    expect_fault("connect=a b\n", "dir/x.conf:1: connect 'a b': isn't a host; write "
-                                  "host:port, address:port or [IPv6]:port");
+    expect_fault("connect=a b\n",
+                 "dir/x.conf:1: connect 'a b': behind the address there is only "
+                 "trusted=1, for a node of one's own");
+    expect_fault("connect=a/ trusted=1\n",
+                 "dir/x.conf:1: connect 'a/': isn't a host; write host:port, "
+                 "address:port or [IPv6]:port");
+    expect_fault("connect=a trusted=2\n",
+                 "dir/x.conf:1: connect 'a trusted=2': behind the address there is only "
+                 "trusted=1, for a node of one's own");
+    expect_fault("outbound=0\n",
+                 "dir/x.conf:1: outbound '0': write a number from 1 to 32");
+    expect_fault("outbound=33\n",
+                 "dir/x.conf:1: outbound '33': write a number from 1 to 32");
+    expect_fault("outbound=2\n", "dir/x.conf: outbound=2 can't meet min_peers, which is "
+                                 "3; raise it, or lower min_peers=");
+    expect_fault("outbound=4\nmin_peers=5\n",
+                 "dir/x.conf:2: min_peers '5': can't be met by outbound=4; lower it or "
+                 "raise outbound=");
+    expect_fault("proxy=a b\n", "dir/x.conf:1: proxy 'a b': isn't a host; write "
+                                "host:port, address:port or [IPv6]:port");
     expect_fault("connect=h:8333\nconnect=h\n",
                  "dir/x.conf:2: connect 'h:8333': is given twice; remove one");
     expect_fault("min_peers=0\n", "dir/x.conf:1: min_peers '0': write a number from 1 to "
@@ -530,6 +568,7 @@ int main(void)
         cmocka_unit_test(test_empty_gives_defaults),
         cmocka_unit_test(test_every_global_key),
         cmocka_unit_test(test_custom_signet),
+        cmocka_unit_test(test_peers_and_proxy),
         cmocka_unit_test(test_one_connect_needs_one_peer),
         cmocka_unit_test(test_a_hash_inside_a_value_is_no_comment),
         cmocka_unit_test(test_sections),

@@ -187,13 +187,26 @@ static void test_siphash(void **state)
     }
 }
 
+/* FIPS 202's: of nothing, and of "abc". */
+static void test_sha3(void **state)
+{
+    (void)state;
+    static const uint8_t of_nothing[] = {0xa7, 0xff, 0xc6, 0xf8},
+                         of_abc[] = {0x3a, 0x98, 0x5d, 0xa7};
+    uint8_t out[32];
+    sha3_256(out, "", 0);
+    assert_memory_equal(out, of_nothing, 4);
+    sha3_256(out, "abc", 3);
+    assert_memory_equal(out, of_abc, 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sha256),      cmocka_unit_test(test_sha256_in_pieces),
         cmocka_unit_test(test_sha256d),     cmocka_unit_test(test_hash160),
         cmocka_unit_test(test_tagged_leaf), cmocka_unit_test(test_tagged_challenge),
-        cmocka_unit_test(test_siphash),
+        cmocka_unit_test(test_siphash),     cmocka_unit_test(test_sha3),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

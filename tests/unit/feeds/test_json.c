@@ -44,10 +44,12 @@ static struct sample good_sample(void)
 #define GOOD                                                                             \
     "\"satoshi\":2100000000000000,\"height\":95,\"block_hash\":\"" HEX_AB                \
     "\",\"confirmations\":6,\"coins\":3,\"scripts\":2,\"peers_agreeing\":3,"             \
-    "\"sampled_at\":1700000000,\"set_hash\":\"" HEX_CD "\","
+    "\"single_peer\":false,\"trusted_peer\":false,\"sampled_at\":1700000000,\"set_"      \
+    "hash\":\"" HEX_CD "\","
 #define NONE                                                                             \
     "\"satoshi\":null,\"height\":null,\"block_hash\":null,\"confirmations\":null,"       \
-    "\"coins\":null,\"scripts\":null,\"peers_agreeing\":null,\"sampled_at\":null,"       \
+    "\"coins\":null,\"scripts\":null,\"peers_agreeing\":null,\"single_peer\":null,"      \
+    "\"trusted_peer\":null,\"sampled_at\":null,"                                         \
     "\"set_hash\":null,"
 
 static void test_reserves(void **state)

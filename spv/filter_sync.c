@@ -1,55 +1,18 @@
-/* Filter headers (BIP 157): ranges fetched in parallel from all peers, each checked
- * against the checkpoints and its neighbours. */
-#include <stdarg.h>
-#include <stdio.h>
+/* The adopted chain of filter headers (BIP 157): ranges fetched in parallel from peers
+ * whose own checkpoints agree with it, each checked against its neighbours; cut where it
+ * is proven false. */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "spv/core_state.h"
 
-void filter_sync_dispute(struct spv *spv, const char *format, ...)
+/* Checkpoints that rest on adopted filter headers; those above are what some peer claims.
+ */
+static size_t own_checkpoints(const struct spv *spv)
 {
-    if (spv->disputed)
-        return; /* the first difference is the one to look at */
-    va_list args;
-    va_start(args, format);
-    vsnprintf(spv->dispute.text, sizeof spv->dispute.text, format, args);
-    va_end(args);
-    spv->disputed = true;
-    spv->revision++;
-    spv_note(spv, LOG_CHAIN, LOG_ERROR, NULL, "%s", spv->dispute.text);
-}
-
-static void peer_differs(struct spv *spv, struct peer *peer, uint32_t height)
-{
-    peer->filters_differ = true;
-    filter_sync_dispute(spv,
-                        "%s: its filter header at height %u differs from the others'",
-                        peer->address.text, height);
-}
-
-void filter_sync_peer_ready(struct spv *spv, struct peer *peer)
-{
-    (void)spv;
-    peer->checkpt_asked = false;
-}
-
-/* Every peer is asked for its checkpoints once its chain is known to be ours. */
-static void ask_checkpoints(struct spv *spv)
-{
-    for (size_t i = 0; i < spv->peer_count; i++) {
-        struct peer *peer = &spv->peers[i];
-        if (peer->state != PEER_READY || peer->checkpt_asked || !peer->headers_done ||
-            !peer->best || peer->best->height < CFCHECKPT_INTERVAL)
-            continue;
-        peer->checkpt_asked = true;
-        struct writer payload;
-        writer_init(&payload);
-        getcfcheckpt_encode(&payload, &peer->best->hash);
-        spv_send(spv, peer, MESSAGE_GETCFCHECKPT, &payload);
-        writer_release(&payload);
-    }
+    return spv->fh_count ? (spv->fh_count - 1) / CFCHECKPT_INTERVAL : 0;
 }
 
 static void adopt(struct spv *spv, const struct filter_header *header)
@@ -59,33 +22,68 @@ static void adopt(struct spv *spv, const struct filter_header *header)
     spv->checkpt[spv->checkpt_count++] = *header;
 }
 
-void filter_sync_checkpt(struct spv *spv, struct peer *peer, struct bytes payload)
+static bool agrees_at(const struct spv *spv, const struct claims *claims, size_t index)
 {
-    struct message_cfcheckpt message;
-    if (!cfcheckpt_decode(&message, payload)) {
-        peer_drop(spv, peer, "malformed cfcheckpt message");
-        return;
-    }
-    struct header_node *stop = header_tree_find(spv->tree, &message.stop_hash);
-    if (!peer->checkpt_asked || !stop)
-        return;
-    if (message.count != stop->height / CFCHECKPT_INTERVAL) {
-        peer_drop(spv, peer, "cfcheckpt message with a wrong number of filter headers");
-        return;
-    }
-    uint32_t common = header_tree_fork(stop, spv->best)->height / CFCHECKPT_INTERVAL;
-    for (uint32_t i = 0; i < common; i++) {
-        if (i == spv->checkpt_count) {
-            adopt(spv, &message.headers[i]);
-        } else if (!filter_header_equal(&message.headers[i], &spv->checkpt[i])) {
-            peer_differs(spv, peer, (i + 1) * CFCHECKPT_INTERVAL);
-            return;
-        }
+    return index < spv->checkpt_count && index < claims->checkpt_count &&
+           filter_header_equal(&spv->checkpt[index], &claims->checkpt[index]);
+}
+
+/* Whether the peer may say how the chain goes on. */
+static bool may_lead(const struct peer *peer)
+{
+    return peer->state == PEER_READY && peer->claims.checkpt_known &&
+           peer->claims.first_difference == NO_HEIGHT;
+}
+
+static void drop_ranges(struct spv *spv, uint32_t above)
+{
+    for (size_t i = spv->request_count; i-- > 0;)
+        if (spv->requests[i].kind == REQUEST_CFHEADERS && spv->requests[i].to > above)
+            request_remove(spv, &spv->requests[i]);
+    for (size_t i = 0; i < CFHEADERS_AHEAD; i++) {
+        free(spv->fh_early[i].headers);
+        spv->fh_early[i].headers = NULL;
     }
 }
 
-/* The hash at a height where a range of filter headers may end. */
-static bool stop_hash_at(const struct spv *spv, struct block_hash *out, uint32_t height)
+/* The checkpoints above what is adopted are one peer's claims: they let ranges be fetched
+ * in parallel. When nobody backs them any more, another's are taken. */
+static void choose_checkpoints(struct spv *spv)
+{
+    size_t own = own_checkpoints(spv);
+    bool backed = spv->checkpt_count == own;
+    for (size_t i = 0; i < spv->peer_count && !backed; i++)
+        backed = may_lead(&spv->peers[i]) && agrees_at(spv, &spv->peers[i].claims, own);
+    if (!backed) {
+        spv->checkpt_count = own;
+        drop_ranges(spv, (uint32_t)own * CFCHECKPT_INTERVAL);
+    }
+    for (size_t i = 0; i < spv->peer_count && spv->checkpt_count == own; i++) {
+        const struct claims *claims = &spv->peers[i].claims;
+        size_t count = spv->best->height / CFCHECKPT_INTERVAL;
+        if (!may_lead(&spv->peers[i]) || (own && !agrees_at(spv, claims, own - 1)))
+            continue;
+        for (size_t k = own; k < count && k < claims->checkpt_count; k++)
+            adopt(spv, &claims->checkpt[k]);
+    }
+}
+
+bool filter_sync_may_ask(const struct spv *spv, const struct peer *peer, uint32_t from,
+                         uint32_t to)
+{
+    const struct claims *claims = &peer->claims;
+    if (!may_lead(peer) || (from == spv->fh_count && claims->compared < from))
+        return false;
+    size_t index = to / CFCHECKPT_INTERVAL;
+    if (to % CFCHECKPT_INTERVAL == 0 && index && index <= spv->checkpt_count)
+        return agrees_at(spv, claims, index - 1);
+    if (from == spv->fh_count)
+        return true;
+    index = (from - 1) / CFCHECKPT_INTERVAL;
+    return index && agrees_at(spv, claims, index - 1);
+}
+
+bool filter_sync_stop_hash(const struct spv *spv, struct block_hash *out, uint32_t height)
 {
     const struct header_node *node = header_tree_ancestor(spv->tree, spv->best, height);
     if (node) {
@@ -120,9 +118,9 @@ static bool range_covered(const struct spv *spv, uint32_t from, uint32_t *to)
 static bool ask_range(struct spv *spv, uint32_t from, uint32_t to)
 {
     struct request request = {.kind = REQUEST_CFHEADERS, .from = from, .to = to};
-    if (!stop_hash_at(spv, &request.stop, to))
+    if (!filter_sync_stop_hash(spv, &request.stop, to))
         return false;
-    struct peer *peer = request_pick_peer(spv, REQUEST_CFHEADERS, to, &request.stop, 0);
+    struct peer *peer = request_pick_peer(spv, &request, 0);
     if (!peer)
         return false;
     request.peer = peer->id;
@@ -261,39 +259,18 @@ static struct request *find_request(struct spv *spv, const struct peer *peer,
     return NULL;
 }
 
-/* The height at which a range contradicts an adopted checkpoint. */
-static bool contradicts(const struct spv *spv, const struct cfheaders_range *range,
-                        uint32_t *height)
-{
-    uint32_t before = range->from - 1;
-    if (range->from > 1 && before % CFCHECKPT_INTERVAL == 0 &&
-        before / CFCHECKPT_INTERVAL <= spv->checkpt_count &&
-        !filter_header_equal(&range->previous,
-                             &spv->checkpt[before / CFCHECKPT_INTERVAL - 1])) {
-        *height = before;
-        return true;
-    }
-    for (uint32_t at = range->from; at <= range->to; at++)
-        if (at && at % CFCHECKPT_INTERVAL == 0 &&
-            at / CFCHECKPT_INTERVAL <= spv->checkpt_count &&
-            !filter_header_equal(&range->headers[at - range->from],
-                                 &spv->checkpt[at / CFCHECKPT_INTERVAL - 1])) {
-            *height = at;
-            return true;
-        }
-    return false;
-}
-
 static void take_range(struct spv *spv, struct peer *peer, struct cfheaders_range *range)
 {
-    uint32_t height = range->from ? range->from - 1 : 0;
-    bool wrong = contradicts(spv, range, &height);
-    if (wrong || (range->from == spv->fh_count && !follows(spv, &range->previous))) {
+    if (range->from == spv->fh_count && !follows(spv, &range->previous)) {
         free(range->headers);
-        peer_differs(spv, peer, height);
+        /* All below has been compared and found equal. */
+        if (peer->claims.compared >= range->from)
+            peer_ban(spv, peer, "its filter headers contradict those it gave before");
         return;
     }
     if (range->from == spv->fh_count) {
+        if (peer->claims.compared >= range->from)
+            peer->claims.compared = range->to + 1;
         accept_range(spv, range);
         accept_early(spv);
         return;
@@ -313,6 +290,8 @@ void filter_sync_headers(struct spv *spv, struct peer *peer, struct bytes payloa
         peer_drop(spv, peer, "malformed cfheaders message");
         return;
     }
+    if (compare_headers(spv, peer, &message))
+        return;
     struct request *request = find_request(spv, peer, &message);
     if (!request)
         return; /* late, or not asked for */
@@ -323,7 +302,10 @@ void filter_sync_headers(struct spv *spv, struct peer *peer, struct bytes payloa
     for (size_t i = 0; i < message.count; i++)
         filter_header_next(&range.headers[i], &message.hashes[i],
                            i ? &range.headers[i - 1] : &message.previous);
-    take_range(spv, peer, &range);
+    if (claims_hold(spv, peer, range.from, &range.previous, range.headers, message.count))
+        take_range(spv, peer, &range);
+    else
+        free(range.headers);
 }
 
 void filter_sync_returned(struct spv *spv, const struct request *request)
@@ -336,17 +318,15 @@ void filter_sync_returned(struct spv *spv, const struct request *request)
                            : spv->fh_retry_ms * 2;
 }
 
+/* ---- another chain ---- */
+
 void filter_sync_rewind(struct spv *spv, uint32_t fork)
 {
-    for (size_t i = spv->request_count; i-- > 0;)
-        if (spv->requests[i].kind == REQUEST_CFHEADERS && spv->requests[i].to > fork)
-            request_remove(spv, &spv->requests[i]);
-    for (size_t i = 0; i < CFHEADERS_AHEAD; i++) {
-        free(spv->fh_early[i].headers);
-        spv->fh_early[i].headers = NULL;
-    }
+    drop_ranges(spv, fork);
     if (spv->checkpt_count > fork / CFCHECKPT_INTERVAL)
         spv->checkpt_count = fork / CFCHECKPT_INTERVAL;
+    compare_rewind(spv, fork);
+    disputes_rewind(spv, fork);
     if (spv->fh_count <= fork + 1)
         return;
     const struct header_node *node = header_tree_ancestor(spv->tree, spv->best, fork);
@@ -360,9 +340,192 @@ void filter_sync_rewind(struct spv *spv, uint32_t fork)
     }
 }
 
+/* On every branch: what lies above the cut was chained from it. */
+static void forget_nodes(struct spv *spv, uint32_t from)
+{
+    size_t at = 0;
+    struct header_node *node;
+    while (header_tree_next_tip(spv->tree, &at, &node))
+        for (; node && node->height >= from; node = node->parent)
+            node->has_filter_header = false;
+}
+
+/* Below the root only the filter headers at checkpoints are at hand to go on from. */
+static uint32_t cut_height(const struct spv *spv, uint32_t from)
+{
+    if (!from || from - 1 >= header_tree_root(spv->tree)->height)
+        return from;
+    uint32_t below = (from - 1) / CFCHECKPT_INTERVAL * CFCHECKPT_INTERVAL;
+    return below ? below + 1 : 0;
+}
+
+void filter_sync_cut(struct spv *spv, uint32_t from)
+{
+    from = cut_height(spv, from);
+    if (from >= spv->fh_count)
+        return;
+    const struct header_node *node =
+        from ? header_tree_ancestor(spv->tree, spv->best, from - 1) : NULL;
+    if (node)
+        spv->fh_last = node->filter_header;
+    else if (from)
+        spv->fh_last = spv->checkpt[from / CFCHECKPT_INTERVAL - 1];
+    forget_nodes(spv, from);
+    spv->fh_count = from;
+    spv->checkpt_count = own_checkpoints(spv);
+    drop_ranges(spv, 0);
+    if (spv->fh_stored > from) {
+        spv_effect_add(spv, SPV_CUT_FILTER_HEADERS)->cut.from = from;
+        spv->stores_pending++;
+        spv->fh_stored = from;
+    }
+    spv->fh_retry_at = spv->now.mono;
+    spv->fh_retry_ms = CFHEADERS_TIP_RETRY_MS;
+    compare_cut(spv, from);
+    disputes_cut(spv, from);
+    lanes_filters_cut(spv, from);
+    spv->revision++;
+}
+
+static void take_back(struct spv *spv, uint32_t height)
+{
+    if (spv->filter_scanned <= height)
+        return;
+    spv->filter_scanned = height;
+    lanes_take_back(spv, height);
+}
+
+void filter_sync_false(struct spv *spv, uint32_t height, const char *proof)
+{
+    spv_note(spv, LOG_CHAIN, LOG_WARNING, NULL,
+             "the filter at height %" PRIu32
+             " is false: %s; filter headers from there on are "
+             "given up",
+             height, proof);
+    for (size_t i = 0; i < spv->peer_count; i++) {
+        struct peer *peer = &spv->peers[i];
+        if (peer->state == PEER_READY && peer->claims.compared > height &&
+            peer->claims.first_difference > height)
+            peer_ban(spv, peer, proof);
+    }
+    filter_sync_cut(spv, height);
+    take_back(spv, height ? height - 1 : 0);
+}
+
+/* ---- pinned filter headers ---- */
+
+static void check_pin(struct spv *spv, size_t index, const struct filter_header *ours)
+{
+    if (filter_header_equal(ours, &spv->pins[index].header))
+        return;
+    uint32_t good = index ? spv->pins[index - 1].height : 0;
+    spv_note(spv, LOG_CHAIN, LOG_WARNING, NULL,
+             "the stored filter header at height %" PRIu32
+             " isn't the pinned one; filter "
+             "headers above height %" PRIu32 " are fetched anew",
+             spv->pins[index].height, good);
+    filter_sync_cut(spv, index ? good + 1 : 0);
+    take_back(spv, good);
+}
+
+void filter_sync_pin_row(struct spv *spv, uint32_t height, const struct chain_row *row)
+{
+    for (size_t i = 0; i < spv->pin_count; i++)
+        if (spv->pins[i].height == height && height < spv->fh_count &&
+            row->has_filter_header)
+            check_pin(spv, i, &row->filter_header);
+}
+
+/* What is stored may be older than the pins. The lowest that differs decides. */
+static void check_pins(struct spv *spv)
+{
+    if (spv->pins_asked)
+        return;
+    spv->pins_asked = true;
+    for (size_t i = 0; i < spv->pin_count && spv->pins[i].height < spv->fh_count; i++) {
+        uint32_t height = spv->pins[i].height;
+        const struct header_node *node =
+            header_tree_ancestor(spv->tree, spv->best, height);
+        if (node) {
+            check_pin(spv, i, &node->filter_header);
+            continue;
+        }
+        struct spv_effect *effect = spv_effect_add(spv, SPV_LOAD_ROWS);
+        effect->ticket = ticket_of(TICKET_PIN, height);
+        effect->load.from = height;
+        effect->load.count = 1;
+    }
+}
+
+/* ---- who goes on ---- */
+
+static bool builder_there(const struct spv *spv)
+{
+    uint32_t to =
+        (spv->fh_count + CFHEADERS_MAX - 1) / CFCHECKPT_INTERVAL * CFCHECKPT_INTERVAL;
+    if (to > spv->best->height)
+        to = spv->best->height;
+    for (size_t i = 0; i < spv->peer_count; i++)
+        if (filter_sync_may_ask(spv, &spv->peers[i], spv->fh_count, to))
+            return true;
+    return false;
+}
+
+/* A peer whose filters differ somewhere, compared as far as the ledger rests on ours:
+ * every height where they differ has been fetched whole. */
+static struct peer *find_successor(struct spv *spv)
+{
+    for (size_t i = 0; i < spv->peer_count; i++) {
+        struct peer *peer = &spv->peers[i];
+        uint32_t enough = spv->filter_scanned + 1 < spv->fh_count
+                              ? spv->filter_scanned + 1
+                              : spv->fh_count;
+        if (peer->state == PEER_READY && peer->claims.compared >= enough &&
+            peer->claims.first_difference != NO_HEIGHT &&
+            peer_has(spv, peer, spv->best->height, &spv->best->hash) &&
+            !disputes_of(spv, peer->address.text))
+            return peer;
+    }
+    return NULL;
+}
+
+/* When nobody is left who says what we have adopted, the chain goes on with another's. */
+static void find_builder(struct spv *spv)
+{
+    spv->builder_missing = spv->fh_count <= spv->best->height && !builder_there(spv);
+    if (!spv->builder_missing)
+        spv->builder_seen = spv->now.mono;
+    if (mono_since(spv->now.mono, spv->builder_seen) < BUILDER_GONE_MS)
+        return;
+    const struct peer *peer = find_successor(spv);
+    if (!peer)
+        return;
+    spv_note(spv, LOG_CHAIN, LOG_INFO, peer,
+             "filter headers go on with its own from height %" PRIu32,
+             peer->claims.first_difference);
+    filter_sync_cut(spv, peer->claims.first_difference);
+    spv->builder_seen = spv->now.mono;
+}
+
+struct mono_time filter_sync_deadline(const struct spv *spv)
+{
+    struct mono_time next = MONO_NEVER;
+    if (spv->fh_count <= spv->best->height && spv->fh_retry_at.ms > spv->now.mono.ms)
+        next = spv->fh_retry_at;
+    struct mono_time gone = mono_add(spv->builder_seen, BUILDER_GONE_MS);
+    if (spv->builder_missing && gone.ms > spv->now.mono.ms && gone.ms < next.ms)
+        next = gone;
+    return next;
+}
+
 void filter_sync_update(struct spv *spv)
 {
-    ask_checkpoints(spv);
+    if (spv->scan_blocks)
+        return;
+    check_pins(spv);
+    compare_update(spv);
+    choose_checkpoints(spv);
+    find_builder(spv);
     ask_ranges(spv);
     flush_nodes(spv);
 }

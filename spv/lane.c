@@ -24,20 +24,36 @@ void slot_set(struct lane *lane, struct slot *slot, enum slot_state state)
     slot->state = state;
 }
 
-static void slot_push(struct lane *lane, const struct chain_row *row)
+/* Say how many bytes of filter and block the slot now holds. */
+void slot_hold(struct lane *lane, struct slot *slot, size_t bytes)
+{
+    lane->held = lane->held - slot->held + bytes;
+    slot->held = bytes;
+}
+
+enum slot_state lane_wants(const struct spv *spv, const struct lane *lane,
+                           uint32_t height)
+{
+    return height <= lane->filters_until && !height_set_has(&spv->whole, height)
+               ? SLOT_WANTS_FILTER
+               : SLOT_WANTS_BLOCK;
+}
+
+static void slot_push(const struct spv *spv, struct lane *lane,
+                      const struct chain_row *row)
 {
     uint32_t height = ++lane->filled;
     struct slot *slot = lane_slot(lane, height);
     memset(slot, 0, sizeof *slot);
     slot->row = *row;
-    slot->state = height <= lane->filters_until ? SLOT_WANTS_FILTER : SLOT_WANTS_BLOCK;
+    slot->state = lane_wants(spv, lane, height);
     lane->counts[slot->state]++;
 }
 
 static void slot_release(struct lane *lane, struct slot *slot)
 {
     lane->counts[slot->state]--;
-    lane->held -= slot->block != NULL;
+    slot_hold(lane, slot, 0);
     free(slot->filter);
     block_free(slot->block);
     slot->filter = NULL;
@@ -51,7 +67,7 @@ static void lane_truncate(struct spv *spv, struct lane *lane, uint32_t height)
         return;
     for (size_t i = spv->request_count; i-- > 0;) {
         struct request *request = &spv->requests[i];
-        if (request->kind != REQUEST_CFHEADERS && request->lane == lane->index) {
+        if (request_of_lane(request, lane->index)) {
             struct request copy = *request;
             request_remove(spv, request);
             lane_returned(spv, &copy);
@@ -72,9 +88,12 @@ static void lane_truncate(struct spv *spv, struct lane *lane, uint32_t height)
     for (uint32_t at = lane->base + 1; at <= lane->filled; at++) {
         struct slot *slot = lane_slot(lane, at);
         if (slot->state == SLOT_MATCHING)
-            slot_set(lane, slot, SLOT_WANTS_FILTER);
+            slot_set(lane, slot, lane_wants(spv, lane, at));
         else if (slot->state == SLOT_CHECKING)
             slot_set(lane, slot, SLOT_WANTS_BLOCK);
+        else
+            continue;
+        slot_hold(lane, slot, 0);
     }
 }
 
@@ -107,6 +126,7 @@ static void lane_start(struct spv *spv, struct lane *lane, const struct cohort *
     lane->loading = false;
     lane->staged = false;
     lane->reorganise = false;
+    lane->stale = false;
     lane->applying = 0;
     lane->filters_until = 0;
     lane->progress_at = spv->now.mono;
@@ -203,7 +223,7 @@ static void lane_fill(struct spv *spv, struct lane *lane)
         else if (height <= lane->filters_until && !row.has_filter_header)
             return;
         else
-            slot_push(lane, &row);
+            slot_push(spv, lane, &row);
         if (height == lane->filters_until)
             limit = fill_limit(spv, lane);
     }
@@ -212,7 +232,6 @@ static void lane_fill(struct spv *spv, struct lane *lane)
 void lane_rows(struct spv *spv, struct lane *lane, uint32_t from,
                const struct chain_row *rows, size_t count)
 {
-    (void)spv;
     lane->loading = false;
     for (size_t i = 0; i < count; i++) {
         uint32_t height = from + (uint32_t)i;
@@ -220,7 +239,7 @@ void lane_rows(struct spv *spv, struct lane *lane, uint32_t from,
             take_base_filter_header(lane, &rows[i]);
         else if (height == lane->filled + 1 && height <= lane->base + LANE_WINDOW &&
                  (rows[i].has_filter_header || height > lane->filters_until))
-            slot_push(lane, &rows[i]);
+            slot_push(spv, lane, &rows[i]);
     }
 }
 
@@ -265,24 +284,26 @@ static void lane_apply(struct spv *spv, struct lane *lane)
         struct slot *slot = lane_slot(lane, lane->base + 1 + i);
         effect->apply.rows[i] = slot->row;
         effect->apply.blocks[i] = slot->block;
-        lane->held -= slot->block != NULL;
+        slot_hold(lane, slot, 0);
         slot->block = NULL;
     }
     lane->applying = count;
     lane->applying_commit = effect->apply.commit;
 }
 
-/* The cursor lies above the chain (a birth in the future, or a chain that got shorter).
- */
-static void lane_clamp(struct spv *spv, struct lane *lane)
+/* Bring the cursors down to a height: the chain got shorter (or the birth is in the
+ * future), or, with `retract`, what they rest on was found wrong. */
+static void lane_clamp(struct spv *spv, struct lane *lane, uint32_t height, bool retract)
 {
     struct spv_effect *effect = spv_effect_add(spv, SPV_APPLY);
     effect->ticket = ticket_make(lane, lane->base);
     effect->apply.epoch = lane->epoch;
     effect->apply.cohort = lane->cohort;
-    effect->apply.base = spv->best->height;
-    effect->apply.reorganise = true;
+    effect->apply.base = height;
+    effect->apply.reorganise = !retract;
     effect->apply.commit = true;
+    effect->apply.retract = retract;
+    lane->taking_back = retract ? height : NO_HEIGHT;
     lane->applying = 1;
     lane->applying_clamp = true;
 }
@@ -297,10 +318,13 @@ void lane_condemn(struct spv *spv, const struct block_hash *hash, uint32_t heigh
     struct header_node *node = header_tree_find(spv->tree, hash);
     if (node && node != header_tree_root(spv->tree))
         header_tree_invalidate(spv->tree, node);
-    else
-        filter_sync_dispute(spv,
-                            "block %s at height %u, deep in the chain, is invalid: %s",
-                            text, height, reason);
+    else if (!spv->broken) {
+        error_set(&spv->broken_reason,
+                  "block %s at height %u, deep in the chain, is invalid: %s", text,
+                  height, reason);
+        spv->broken = true;
+        spv->revision++;
+    }
 }
 
 static void applied_ok(struct spv *spv, struct lane *lane)
@@ -335,10 +359,13 @@ void lane_applied(struct spv *spv, const struct spv_input *input)
     lane->applying_clamp = false;
     switch (input->applied.verdict) {
     case APPLY_OK:
-        if (clamp)
-            lane_stop(spv, lane);
-        else
+        if (!clamp) {
             applied_ok(spv, lane);
+            break;
+        }
+        if (spv->take_back == lane->taking_back)
+            spv->take_back = NO_HEIGHT;
+        lane_stop(spv, lane);
         break;
     case APPLY_INVALID: {
         uint32_t at = input->applied.invalid_height;
@@ -417,12 +444,27 @@ static bool front_goes_on(const struct spv *spv, const struct lane *lane, uint32
                           bool reorganise, struct header_node *target)
 {
     if (!lane->active || lane->epoch != spv->cohorts.epoch ||
-        lane->reorganise != reorganise)
+        lane->reorganise != reorganise || lane->stale)
         return false;
     if (!reorganise)
         return lane->base == base;
     return lane->fork == base &&
            (!lane->staged || on_chain(spv, target, lane->base, &lane->base_hash));
+}
+
+/* Cohorts that passed what was found wrong go back before anything else. */
+static bool take_back(struct spv *spv, struct lane *lane)
+{
+    bool passed = false;
+    for (size_t i = 0; i < spv->cohorts.count; i++)
+        passed |= spv->cohorts.at[i].cursor > spv->take_back;
+    if (!passed) {
+        spv->take_back = NO_HEIGHT;
+        return false;
+    }
+    lane_start(spv, lane, &spv->cohorts.at[0], spv->cohorts.at[0].cursor);
+    lane_clamp(spv, lane, spv->take_back, true);
+    return true;
 }
 
 static void front_update(struct spv *spv)
@@ -438,6 +480,8 @@ static void front_update(struct spv *spv)
     bool reorganise;
     struct header_node *target;
     front_plan(spv, &base, &reorganise, &target);
+    if (take_back(spv, lane))
+        return;
     if (!front_goes_on(spv, lane, base, reorganise, target)) {
         lane_start(spv, lane, &spv->cohorts.at[0], base);
         lane->reorganise = reorganise;
@@ -449,11 +493,11 @@ static void front_update(struct spv *spv)
     lane->target = target->height;
     if (base > target->height) {
         if (spv->headers_settled)
-            lane_clamp(spv, lane);
+            lane_clamp(spv, lane, spv->best->height, false);
         return;
     }
     if (target->height - lane->base > WHOLE_GAP_MAX &&
-        target->height > lane->filters_until) {
+        target->height > lane->filters_until && !spv->scan_blocks) {
         /* Slots that were to be fetched whole don't know the filter headers from which
          * those above would follow. */
         uint32_t known = lane->filters_until;
@@ -485,7 +529,7 @@ static void back_update(struct spv *spv)
     if (!lane->active || lane->epoch != spv->cohorts.epoch ||
         lane->cohort != hindmost->id || lane->base != hindmost->cursor) {
         lane_start(spv, lane, hindmost, hindmost->cursor);
-        lane->filters_until = UINT32_MAX;
+        lane->filters_until = spv->scan_blocks ? 0 : UINT32_MAX;
     }
     if (goal > spv->stored->height)
         goal = hindmost->cursor;
@@ -547,6 +591,67 @@ static void set_aside_if_withheld(struct spv *spv, struct lane *lane)
     header_tree_set_aside(spv->tree, node, mono_add(spv->now.mono, ASIDE_FOR_MS));
     lane->progress_at = spv->now.mono;
     headers_update(spv);
+}
+
+/* ---- filters found wrong ---- */
+
+void lanes_take_back(struct spv *spv, uint32_t height)
+{
+    if (height < spv->take_back)
+        spv->take_back = height;
+    spv->revision++;
+}
+
+/* What the lane hasn't handed on yet. What the store has, it looks through itself. */
+static void lane_whole(struct lane *lane, uint32_t height)
+{
+    uint32_t handed = lane->base + lane->applying;
+    if (height > lane->filters_until || height > lane->filled)
+        return;
+    if (height <= handed) {
+        bool staged = lane->staged || (lane->applying && !lane->applying_commit);
+        lane->stale |= staged && height > lane->fork;
+        return;
+    }
+    struct slot *slot = lane_slot(lane, height);
+    if (slot->state == SLOT_WANTS_FILTER || (slot->state == SLOT_DONE && !slot->block))
+        slot_set(lane, slot, SLOT_WANTS_BLOCK);
+}
+
+void lanes_whole(struct spv *spv, uint32_t height)
+{
+    for (size_t i = 0; i < LANES; i++)
+        if (spv->lanes[i].active)
+            lane_whole(&spv->lanes[i], height);
+}
+
+void lanes_filters_cut(struct spv *spv, uint32_t from)
+{
+    for (size_t i = 0; i < LANES; i++) {
+        struct lane *lane = &spv->lanes[i];
+        uint32_t handed = lane->base + lane->applying;
+        if (!lane->active || lane->applying_clamp || lane->filters_until < from)
+            continue;
+        lane_truncate(spv, lane, from > handed ? from - 1 : handed);
+        if (lane->base >= from)
+            lane->has_base_filter_header = false;
+        for (uint32_t height = lane->base + 1; height <= handed; height++)
+            if (height >= from)
+                lane_slot(lane, height)->row.has_filter_header = false;
+    }
+}
+
+uint32_t lanes_filters_until(const struct spv *spv)
+{
+    uint32_t highest = 0;
+    for (size_t i = 0; i < LANES; i++) {
+        const struct lane *lane = &spv->lanes[i];
+        uint32_t until =
+            lane->filters_until < lane->target ? lane->filters_until : lane->target;
+        if (lane->active && until > lane->base && until > highest)
+            highest = until;
+    }
+    return highest;
 }
 
 struct mono_time lanes_deadline(const struct spv *spv)

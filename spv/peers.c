@@ -20,6 +20,7 @@ void peers_start(struct spv *spv, const struct spv_address *addresses, size_t co
         peer->state = PEER_WAITING;
         peer->deadline = spv->now.mono;
         peer->retry_ms = RETRY_MIN_MS;
+        claims_init(&peer->claims);
     }
 }
 
@@ -45,8 +46,12 @@ static void disconnect(struct spv *spv, struct peer *peer, int64_t retry_ms)
 {
     uint32_t id = peer->id;
     struct spv_address address = peer->address;
+    bool mute = peer->mute;
+    claims_release(&peer->claims);
     memset(peer, 0, sizeof *peer);
+    claims_init(&peer->claims);
     peer->address = address;
+    peer->mute = mute;
     peer->retry_ms = retry_ms;
     peer->deadline = mono_add(spv->now.mono, retry_ms);
     peer_set_state(spv, peer, PEER_WAITING);
@@ -77,6 +82,11 @@ void peer_drop(struct spv *spv, struct peer *peer, const char *fault)
     disconnect(spv, peer, fault ? RETRY_FAULT_MS : next_retry(peer));
 }
 
+void peer_ban(struct spv *spv, struct peer *peer, const char *reason)
+{
+    peer_drop(spv, peer, reason);
+}
+
 void peer_stalled(struct spv *spv, struct peer *peer)
 {
     if (mono_reached(spv->now.mono, peer->stalled_until))
@@ -104,14 +114,14 @@ void peer_connected(struct spv *spv, struct peer *peer)
     writer_release(&payload);
 }
 
-static const char *missing_service(uint64_t services)
+static const char *missing_service(uint64_t services, bool scan_blocks)
 {
     if (!(services & NODE_NETWORK))
         return "it doesn't serve the whole chain (NODE_NETWORK); use a node that isn't "
                "pruned";
     if (!(services & NODE_WITNESS))
         return "it doesn't serve witnesses (NODE_WITNESS)";
-    if (!(services & NODE_COMPACT_FILTERS))
+    if (!(services & NODE_COMPACT_FILTERS) && !scan_blocks)
         return "it doesn't serve compact filters (NODE_COMPACT_FILTERS); on Bitcoin Core "
                "set blockfilterindex=1 and peerblockfilters=1";
     return NULL;
@@ -128,7 +138,7 @@ static void take_version(struct spv *spv, struct peer *peer, struct bytes payloa
         peer_drop(spv, peer, "connected to ourselves");
         return;
     }
-    const char *missing = missing_service(version.services);
+    const char *missing = missing_service(version.services, spv->scan_blocks);
     if (missing) {
         peer_drop(spv, peer, missing);
         return;
@@ -156,7 +166,6 @@ static void take_verack(struct spv *spv, struct peer *peer)
     /* BIP 130: announce new blocks by their headers. */
     spv_send(spv, peer, MESSAGE_SENDHEADERS, NULL);
     headers_peer_ready(spv, peer);
-    filter_sync_peer_ready(spv, peer);
 }
 
 static void send_nonce(struct spv *spv, const struct peer *peer, enum message_kind kind,
@@ -189,6 +198,7 @@ static void take_notfound(struct spv *spv, struct peer *peer)
 {
     /* What it doesn't have, others are asked for. */
     peer_stalled(spv, peer);
+    peer->pause_until = mono_add(spv->now.mono, NOTFOUND_PAUSE_MS);
     requests_return_of(spv, peer->id);
 }
 
@@ -223,7 +233,7 @@ void peer_message(struct spv *spv, struct peer *peer, const struct frame *frame,
         return;
     case MESSAGE_CFCHECKPT:
         if (ready)
-            filter_sync_checkpt(spv, peer, payload);
+            compare_checkpt(spv, peer, payload);
         return;
     case MESSAGE_CFHEADERS:
         if (ready)

@@ -75,6 +75,12 @@ static void apply_release(struct spv_effect *effect)
     free(effect->apply.rows);
 }
 
+static void filters_release(const struct spv_filter filters[static CHECK_FILTERS])
+{
+    for (size_t i = 0; i < CHECK_FILTERS; i++)
+        free(filters[i].data);
+}
+
 void spv_effect_release(struct spv_effect *effect)
 {
     switch (effect->kind) {
@@ -93,8 +99,7 @@ void spv_effect_release(struct spv_effect *effect)
         break;
     case SPV_CHECK:
         free(effect->check.raw);
-        for (size_t i = 0; i < CHECK_FILTERS; i++)
-            free(effect->check.filters[i].data);
+        filters_release(effect->check.filters);
         break;
     case SPV_APPLY:
         apply_release(effect);
@@ -104,6 +109,7 @@ void spv_effect_release(struct spv_effect *effect)
         break;
     case SPV_REVIEW:
         block_free(effect->review.block);
+        filters_release(effect->review.filters);
         break;
     case SPV_DIAL:
     case SPV_DROP:
@@ -227,7 +233,7 @@ struct spv *spv_new(const struct spv_settings *settings, const struct spv_start 
     spv->block_size = 1000000;
     spv->scan_blocks = settings->scan_blocks;
     spv->audit_blocks = settings->audit_blocks;
-    spv->take_back = NO_HEIGHT;
+    spv->take_back = spv->fh_cut = NO_HEIGHT;
     spv->builder_seen = now.mono;
     start_checkpoints(spv, settings);
     start_pins(spv, settings);
@@ -362,7 +368,7 @@ void spv_step(struct spv *spv, struct spv_effects *effects, struct spv_now now,
         spv->revision++;
         break;
     case SPV_REVIEWED:
-        dispute_reviewed(spv, (uint32_t)input->ticket, input->reviewed.lacks);
+        dispute_reviewed(spv, (uint32_t)input->ticket, input);
         break;
     }
     headers_update(spv);

@@ -154,6 +154,9 @@ struct spv_input {
         const struct cohort_table *cohorts; /* copied */
         struct {
             bool lacks; /* the ledger has passed the block and lacks some of its events */
+            /* The filter given lacks the script of a coin of ours that the block spends.
+             */
+            bool filter_false[CHECK_FILTERS];
         } reviewed;
     };
 };
@@ -175,6 +178,11 @@ enum spv_effect_kind {
     SPV_CUT_FILTER_HEADERS,   /* chain_rows_cut_filter_headers */
     SPV_STORE_WHOLE,          /* whole_heights_add */
     SPV_REVIEW,               /* ledger_review */
+};
+
+struct spv_filter {
+    uint8_t *data; /* owned; NULL when there is none */
+    size_t len;
 };
 
 struct spv_effect {
@@ -216,10 +224,7 @@ struct spv_effect {
             size_t raw_len;
             struct block_hash hash;
             uint32_t height;
-            struct {
-                uint8_t *data; /* owned; NULL when there is none */
-                size_t len;
-            } filters[CHECK_FILTERS];
+            struct spv_filter filters[CHECK_FILTERS];
         } check;
         struct {
             uint64_t epoch;
@@ -252,6 +257,7 @@ struct spv_effect {
             uint32_t height;
             struct block_hash hash;
             struct block *block; /* owned */
+            struct spv_filter filters[CHECK_FILTERS];
         } review;
     };
 };

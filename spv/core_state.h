@@ -212,6 +212,7 @@ enum dispute_state {
     DISPUTE_BLOCK_ASKED,
     DISPUTE_CHECKING,
     DISPUTE_REVIEWING, /* the store looks whether the ledger lacks anything of it */
+    DISPUTE_TAKING_BACK,
 };
 
 /* A height at which a peer's filter isn't the adopted chain's, until it is settled. */
@@ -225,11 +226,8 @@ struct dispute {
     bool ours_gone;                      /* the adopted chain is another one by now */
     uint32_t peer;                       /* transport of the one that differs */
     char address[PEER_ADDRESS_MAX];
-    struct {
-        uint8_t *data; /* owned */
-        size_t len;
-        bool asked, done; /* got, or given up */
-    } filters[SIDES];
+    struct spv_filter filters[SIDES];
+    bool asked[SIDES], done[SIDES]; /* done: got, or given up */
     struct mono_time filters_until;
     uint32_t block_peer; /* transport that sent the block last */
 };
@@ -268,6 +266,8 @@ struct spv {
 
     /* Filter headers known on the best chain: heights 0 .. fh_count - 1. */
     uint32_t fh_count, fh_stored;
+    uint32_t fh_cut; /* those stored from here on are to go, once nothing rests on them;
+                        NO_HEIGHT: none */
     struct filter_header fh_last;
     struct cfheaders_range fh_early[CFHEADERS_AHEAD];
     struct mono_time fh_retry_at;
@@ -438,7 +438,7 @@ bool dispute_cfilter(struct spv *spv, struct peer *peer,
 bool dispute_block(struct spv *spv, struct peer *peer, const struct block_hash *hash,
                    struct bytes payload);
 void dispute_checked(struct spv *spv, uint32_t id, const struct spv_input *input);
-void dispute_reviewed(struct spv *spv, uint32_t id, bool lacks);
+void dispute_reviewed(struct spv *spv, uint32_t id, const struct spv_input *input);
 void dispute_returned(struct spv *spv, const struct request *request);
 size_t disputes_of(const struct spv *spv, const char *address);
 uint64_t disputes_bytes(const struct spv *spv);
@@ -446,7 +446,7 @@ void disputes_free(struct spv *spv);
 struct mono_time disputes_deadline(const struct spv *spv);
 #define PROOF_TEXT_MAX 200
 void false_filter_text(char out[static PROOF_TEXT_MAX], const struct block_hash *block,
-                       uint32_t height);
+                       uint32_t height, const char *what);
 void false_filter_add(struct spv *spv, const struct block_hash *block,
                       const struct filter_hash *hash);
 

@@ -31,14 +31,13 @@ static bool known_false(const struct spv *spv, const struct block_hash *block,
 }
 
 void false_filter_text(char out[static PROOF_TEXT_MAX], const struct block_hash *block,
-                       uint32_t height)
+                       uint32_t height, const char *what)
 {
     char text[ID_TEXT_MAX];
     block_hash_text(text, block);
     snprintf(out, PROOF_TEXT_MAX,
-             "its filter of block %s at height %" PRIu32
-             " is false: it lacks a script of the block's outputs",
-             text, height);
+             "its filter of block %s at height %" PRIu32 " is false: %s", text, height,
+             what);
 }
 
 /* ---- the list ---- */
@@ -122,7 +121,7 @@ enum dispute_verdict dispute_add(struct spv *spv, struct peer *peer, uint32_t he
 {
     if (known_false(spv, block, theirs)) {
         char proof[PROOF_TEXT_MAX];
-        false_filter_text(proof, block, height);
+        false_filter_text(proof, block, height, "so it was proven before");
         peer_ban(spv, peer, proof);
         return DISPUTE_BANNED;
     }
@@ -166,13 +165,13 @@ static void ask_filter(struct spv *spv, struct dispute *dispute, enum side side)
                         : dispute->ours_gone ? NULL
                                              : request_pick_peer(spv, &request, 0);
     if (!peer) {
-        dispute->filters[side].done = side == SIDE_THEIRS || dispute->ours_gone;
+        dispute->done[side] = side == SIDE_THEIRS || dispute->ours_gone;
         return;
     }
     request.peer = peer->id;
     if (!request_add(spv, &request))
         return;
-    dispute->filters[side].asked = true;
+    dispute->asked[side] = true;
     struct writer payload;
     writer_init(&payload);
     getcfilters_encode(&payload, dispute->height, &dispute->block);
@@ -206,9 +205,9 @@ static void progress(struct spv *spv, struct dispute *dispute)
     if (dispute->state == DISPUTE_FILTERS) {
         bool done = true;
         for (enum side side = 0; side < SIDES; side++) {
-            if (!dispute->filters[side].done && !dispute->filters[side].asked)
+            if (!dispute->done[side] && !dispute->asked[side])
                 ask_filter(spv, dispute, side);
-            done &= dispute->filters[side].done;
+            done &= dispute->done[side];
         }
         if (done || mono_reached(spv->now.mono, dispute->filters_until)) {
             drop_requests(spv, dispute->id);
@@ -219,16 +218,30 @@ static void progress(struct spv *spv, struct dispute *dispute)
         ask_block(spv, dispute);
 }
 
+/* Only now is the height kept for good: what isn't reviewed must be found again after a
+ * crash. */
+static void settle(struct spv *spv, struct dispute *dispute)
+{
+    spv_note(spv, LOG_CHAIN, LOG_INFO, NULL,
+             "the filters of height %" PRIu32
+             " are settled by the block, which is fetched whole from now on",
+             dispute->height);
+    spv_effect_add(spv, SPV_STORE_WHOLE)->whole.height = dispute->height;
+    spv->stores_pending++;
+    dispute_remove(spv, dispute);
+}
+
 void disputes_update(struct spv *spv)
 {
     size_t active = 0;
     for (size_t i = 0; i < spv->dispute_count; i++)
         active += spv->disputes[i].state != DISPUTE_WAITING;
-    for (size_t i = 0; i < spv->dispute_count; i++) {
+    for (size_t i = spv->dispute_count; i-- > 0;) {
         struct dispute *dispute = &spv->disputes[i];
-        if (dispute->state == DISPUTE_WAITING && active++ >= DISPUTES_ACTIVE)
-            continue;
-        progress(spv, dispute);
+        if (dispute->state == DISPUTE_TAKING_BACK && spv->take_back == NO_HEIGHT)
+            settle(spv, dispute);
+        else if (dispute->state != DISPUTE_WAITING || active++ < DISPUTES_ACTIVE)
+            progress(spv, dispute);
     }
 }
 
@@ -246,11 +259,11 @@ void dispute_returned(struct spv *spv, const struct request *request)
     struct peer *peer = peer_find(spv, request->peer);
     if (request->side == SIDE_THEIRS) {
         /* Who differs and keeps the filter to itself is no longer worth a connection. */
-        dispute->filters[SIDE_THEIRS].done = true;
+        dispute->done[SIDE_THEIRS] = true;
         if (peer)
             peer->claims.unanswered++;
     } else {
-        dispute->filters[SIDE_OURS].asked = false;
+        dispute->asked[SIDE_OURS] = false;
     }
 }
 
@@ -283,17 +296,28 @@ bool dispute_cfilter(struct spv *spv, struct peer *peer,
     filter_header_next(&header, &hash, &dispute->previous);
     bool right = side == SIDE_OURS ? filter_header_equal(&header, &dispute->ours)
                                    : memcmp(&hash, &dispute->theirs, sizeof hash) == 0;
-    dispute->filters[side].asked = false;
+    dispute->asked[side] = false;
     if (!right) {
-        dispute->filters[side].done = side == SIDE_THEIRS;
+        dispute->done[side] = side == SIDE_THEIRS;
         peer_ban(spv, peer,
                  "its filter isn't the one that its own filter headers commit to");
         return true;
     }
     dispute->filters[side].data = mem_dup(message->filter.data, message->filter.len);
     dispute->filters[side].len = message->filter.len;
-    dispute->filters[side].done = true;
+    dispute->done[side] = true;
     return true;
+}
+
+static void copy_filters(struct spv_filter out[static SIDES],
+                         const struct dispute *dispute)
+{
+    for (size_t side = 0; side < SIDES; side++)
+        if (dispute->filters[side].data) {
+            out[side].data =
+                mem_dup(dispute->filters[side].data, dispute->filters[side].len);
+            out[side].len = dispute->filters[side].len;
+        }
 }
 
 bool dispute_block(struct spv *spv, struct peer *peer, const struct block_hash *hash,
@@ -314,34 +338,28 @@ bool dispute_block(struct spv *spv, struct peer *peer, const struct block_hash *
     effect->check.raw_len = payload.len;
     effect->check.hash = *hash;
     effect->check.height = dispute->height;
-    for (size_t side = 0; side < SIDES; side++)
-        if (dispute->filters[side].data) {
-            effect->check.filters[side].data =
-                mem_dup(dispute->filters[side].data, dispute->filters[side].len);
-            effect->check.filters[side].len = dispute->filters[side].len;
-        }
+    copy_filters(effect->check.filters, dispute);
     return true;
 }
 
 /* ---- settling ---- */
 
 static void judge_filters(struct spv *spv, const struct dispute *dispute,
-                          const bool filter_false[static SIDES])
+                          const bool filter_false[static SIDES], const char *what)
 {
     char proof[PROOF_TEXT_MAX];
-    false_filter_text(proof, &dispute->block, dispute->height);
-    if (filter_false[SIDE_THEIRS] && dispute->filters[SIDE_THEIRS].data) {
+    false_filter_text(proof, &dispute->block, dispute->height, what);
+    if (filter_false[SIDE_THEIRS]) {
         struct peer *peer = peer_find(spv, dispute->peer);
         false_filter_add(spv, &dispute->block, &dispute->theirs);
         if (peer)
             peer_ban(spv, peer, proof);
         compare_again(spv, dispute->height);
     }
-    if (filter_false[SIDE_OURS] && dispute->filters[SIDE_OURS].data &&
-        !dispute->ours_gone) {
+    if (filter_false[SIDE_OURS] && !dispute->ours_gone) {
         struct filter_hash hash;
-        filter_hash_of(&hash, (struct bytes){dispute->filters[SIDE_OURS].data,
-                                             dispute->filters[SIDE_OURS].len});
+        const struct spv_filter *filter = &dispute->filters[SIDE_OURS];
+        filter_hash_of(&hash, (struct bytes){filter->data, filter->len});
         false_filter_add(spv, &dispute->block, &hash);
         filter_sync_false(spv, dispute->height, proof);
     }
@@ -362,7 +380,10 @@ void dispute_checked(struct spv *spv, uint32_t id, const struct spv_input *input
         effect->review.height = dispute->height;
         effect->review.hash = dispute->block;
         effect->review.block = input->checked.block;
-        judge_filters(spv, dispute, input->checked.filter_false);
+        copy_filters(effect->review.filters, dispute);
+        /* BIP 158: the filter holds every output script of its block. */
+        judge_filters(spv, dispute, input->checked.filter_false,
+                      "it lacks a script of the block's outputs");
         break;
     }
     case BLOCK_WRONG_BODY: {
@@ -380,28 +401,24 @@ void dispute_checked(struct spv *spv, uint32_t id, const struct spv_input *input
     }
 }
 
-void dispute_reviewed(struct spv *spv, uint32_t id, bool lacks)
+void dispute_reviewed(struct spv *spv, uint32_t id, const struct spv_input *input)
 {
     struct dispute *dispute = dispute_find(spv, id);
     if (!dispute || dispute->state != DISPUTE_REVIEWING)
         return;
-    uint32_t height = dispute->height;
-    spv_effect_add(spv, SPV_STORE_WHOLE)->whole.height = height;
-    spv->stores_pending++;
-    if (lacks) {
-        spv_note(spv, LOG_CHAIN, LOG_ERROR, NULL,
-                 "block %" PRIu32
-                 " holds payments or spends of ours that a filter hid: the "
-                 "ledger is taken back to the block before",
-                 height);
-        lanes_take_back(spv, height - 1);
-    } else {
-        spv_note(spv, LOG_CHAIN, LOG_INFO, NULL,
-                 "the filters of height %" PRIu32
-                 " are settled by the block; it is fetched whole from now on",
-                 height);
+    /* BIP 158: so it does the script of every output that is spent. */
+    judge_filters(spv, dispute, input->reviewed.filter_false,
+                  "it lacks the script of a coin that the block spends");
+    if (!input->reviewed.lacks) {
+        settle(spv, dispute);
+        return;
     }
-    dispute_remove(spv, dispute);
+    spv_note(spv, LOG_CHAIN, LOG_ERROR, NULL,
+             "a filter hid payments or spends of ours in block %" PRIu32
+             ": the ledger is taken back to the block before",
+             dispute->height);
+    lanes_take_back(spv, dispute->height - 1);
+    dispute->state = DISPUTE_TAKING_BACK;
 }
 
 void disputes_cut(struct spv *spv, uint32_t from)

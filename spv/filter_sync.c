@@ -137,8 +137,21 @@ static bool ask_range(struct spv *spv, uint32_t from, uint32_t to)
     return true;
 }
 
+/* What rests on the stored ones is taken back first: after a crash between, they are
+ * found false again. */
+static void cut_stored(struct spv *spv)
+{
+    if (spv->fh_cut == NO_HEIGHT || spv->take_back != NO_HEIGHT)
+        return;
+    spv_effect_add(spv, SPV_CUT_FILTER_HEADERS)->cut.from = spv->fh_cut;
+    spv->stores_pending++;
+    spv->fh_cut = NO_HEIGHT;
+}
+
 static void ask_ranges(struct spv *spv)
 {
+    if (spv->fh_cut != NO_HEIGHT)
+        return;
     uint32_t from = spv->fh_count;
     for (int ahead = 0; ahead < CFHEADERS_AHEAD && from <= spv->best->height; ahead++) {
         uint32_t to;
@@ -375,9 +388,9 @@ void filter_sync_cut(struct spv *spv, uint32_t from)
     spv->checkpt_count = own_checkpoints(spv);
     drop_ranges(spv, 0);
     if (spv->fh_stored > from) {
-        spv_effect_add(spv, SPV_CUT_FILTER_HEADERS)->cut.from = from;
-        spv->stores_pending++;
         spv->fh_stored = from;
+        if (from < spv->fh_cut)
+            spv->fh_cut = from;
     }
     spv->fh_retry_at = spv->now.mono;
     spv->fh_retry_ms = CFHEADERS_TIP_RETRY_MS;
@@ -526,6 +539,7 @@ void filter_sync_update(struct spv *spv)
     compare_update(spv);
     choose_checkpoints(spv);
     find_builder(spv);
+    cut_stored(spv);
     ask_ranges(spv);
     flush_nodes(spv);
 }

@@ -194,26 +194,46 @@ static bool gcs_merge(struct gcs_filter *filter, size_t *found, const uint64_t *
     return bit_reader_done(&filter->reader);
 }
 
+/* False if the filter is malformed. *found of the set's *count scripts may be in it. */
+static bool find_set(size_t *found, size_t *count, struct bytes filter,
+                     const struct block_hash *block, const struct script_set *set)
+{
+    struct gcs_filter open;
+
+    *count = script_set_count(set);
+    if (!gcs_open(&open, filter, block)) {
+        return false;
+    }
+    uint64_t *values = mem_zalloc(*count, sizeof(*values));
+    for (size_t i = 0; i < *count; i++) {
+        values[i] = gcs_hash(&open.hash, script_set_at(set, i));
+    }
+    sort_values(values, *count, open.hash.range);
+    bool sound = gcs_merge(&open, found, values, *count);
+    free(values);
+    return sound;
+}
+
 enum gcs_result gcs_match_any(struct bytes filter, const struct block_hash *block,
                               const struct script_set *set)
 {
-    size_t count = script_set_count(set), found;
-    struct gcs_filter open;
+    size_t count, found;
 
-    if (!gcs_open(&open, filter, block)) {
-        return GCS_MALFORMED;
-    }
-    uint64_t *values = mem_zalloc(count, sizeof(*values));
-    for (size_t i = 0; i < count; i++) {
-        values[i] = gcs_hash(&open.hash, script_set_at(set, i));
-    }
-    sort_values(values, count, open.hash.range);
-    bool sound = gcs_merge(&open, &found, values, count);
-    free(values);
-    if (!sound) {
+    if (!find_set(&found, &count, filter, block, set)) {
         return GCS_MALFORMED;
     }
     return found > 0 ? GCS_MATCH : GCS_NO_MATCH;
+}
+
+enum gcs_result gcs_holds_all(struct bytes filter, const struct block_hash *block,
+                              const struct script_set *set)
+{
+    size_t count, found;
+
+    if (!find_set(&found, &count, filter, block, set)) {
+        return GCS_MALFORMED;
+    }
+    return found == count ? GCS_MATCH : GCS_NO_MATCH;
 }
 
 enum gcs_result gcs_holds_outputs(struct bytes filter, const struct block *block)

@@ -300,7 +300,7 @@ static void lane_clamp(struct spv *spv, struct lane *lane, uint32_t height, bool
     effect->apply.epoch = lane->epoch;
     effect->apply.cohort = lane->cohort;
     effect->apply.base = height;
-    effect->apply.reorganise = !retract;
+    effect->apply.reorganise = true;
     effect->apply.commit = true;
     effect->apply.retract = retract;
     lane->taking_back = retract ? height : NO_HEIGHT;

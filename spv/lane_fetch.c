@@ -301,7 +301,8 @@ void lane_checked(struct spv *spv, struct lane *lane, uint32_t height,
         if (input->checked.filter_false[SIDE_OURS] && slot->has_filter_hash) {
             false_filter_add(spv, &slot->row.hash, &slot->filter_hash);
             char proof[PROOF_TEXT_MAX];
-            false_filter_text(proof, &slot->row.hash, height);
+            false_filter_text(proof, &slot->row.hash, height,
+                              "it lacks a script of the block's outputs");
             filter_sync_false(spv, height, proof);
         }
         break;

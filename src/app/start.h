@@ -12,6 +12,7 @@ struct start {
     struct block_hash *sparse;
     struct block_hash *checkpoint_hashes;
     struct filter_header *checkpoint_filter_headers;
+    uint32_t *whole;
 };
 
 /* Read it; the cohorts are the ledger's now. The caller calls start_release. */

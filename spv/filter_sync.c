@@ -22,6 +22,15 @@ static void adopt(struct spv *spv, const struct filter_header *header)
     spv->checkpt[spv->checkpt_count++] = *header;
 }
 
+/* What somebody claimed above it, and that doesn't agree, goes. */
+static void adopt_own(struct spv *spv, size_t index, const struct filter_header *header)
+{
+    if (index < spv->checkpt_count && !filter_header_equal(&spv->checkpt[index], header))
+        spv->checkpt_count = index;
+    if (index == spv->checkpt_count)
+        adopt(spv, header);
+}
+
 static bool agrees_at(const struct spv *spv, const struct claims *claims, size_t index)
 {
     return index < spv->checkpt_count && index < claims->checkpt_count &&
@@ -225,9 +234,9 @@ static void accept_range(struct spv *spv, struct cfheaders_range *range)
             break;
     }
     for (uint32_t height = range->from; height <= range->to; height++)
-        if (height && height % CFCHECKPT_INTERVAL == 0 &&
-            height / CFCHECKPT_INTERVAL - 1 == spv->checkpt_count)
-            adopt(spv, &range->headers[height - range->from]);
+        if (height && height % CFCHECKPT_INTERVAL == 0)
+            adopt_own(spv, height / CFCHECKPT_INTERVAL - 1,
+                      &range->headers[height - range->from]);
     spv->fh_last = range->headers[range->to - range->from];
     spv->fh_count = range->to + 1;
     spv->fh_retry_ms = CFHEADERS_TIP_RETRY_MS;
@@ -476,10 +485,14 @@ static bool builder_there(const struct spv *spv)
 {
     uint32_t to =
         (spv->fh_count + CFHEADERS_MAX - 1) / CFCHECKPT_INTERVAL * CFCHECKPT_INTERVAL;
+    struct block_hash stop;
     if (to > spv->best->height)
         to = spv->best->height;
+    if (!filter_sync_stop_hash(spv, &stop, to))
+        return true;
     for (size_t i = 0; i < spv->peer_count; i++)
-        if (filter_sync_may_ask(spv, &spv->peers[i], spv->fh_count, to))
+        if (peer_has(spv, &spv->peers[i], to, &stop) &&
+            filter_sync_may_ask(spv, &spv->peers[i], spv->fh_count, to))
             return true;
     return false;
 }

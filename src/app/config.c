@@ -125,6 +125,7 @@ void config_release(struct config *config)
     free(config->datadir);
     free(config->connect);
     free(config->checkpoints);
+    free(config->filter_checkpoints);
     free(config->http_bind);
     free(config->http_hosts);
     free(config->log);

@@ -361,7 +361,11 @@ static enum exit_status start_client(struct daemon *daemon)
                     .connect = daemon->config->connect,
                     .connect_count = daemon->config->connect_count,
                     .checkpoints = daemon->config->checkpoints,
-                    .checkpoint_count = daemon->config->checkpoint_count},
+                    .checkpoint_count = daemon->config->checkpoint_count,
+                    .filter_checkpoints = daemon->config->filter_checkpoints,
+                    .filter_checkpoint_count = daemon->config->filter_checkpoint_count,
+                    .scan_blocks = daemon->config->scan_blocks,
+                    .audit_blocks = daemon->config->audit_blocks},
             .workers = 2};
         const struct client_handler handler = {on_changed, on_moved, fail, daemon};
         daemon->client = client_new(daemon->loop, daemon->store_thread, &settings,

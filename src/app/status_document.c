@@ -21,11 +21,12 @@ static json_t *peers_json(const struct spv *spv)
     size_t count = spv_peers(spv, peers, PEERS_SHOWN);
     json_t *array = json_array();
     for (size_t i = 0; i < count && i < PEERS_SHOWN; i++)
-        json_array_append_new(array, json_pack("{s:s, s:s, s:I, s:I, s:s}", "address",
-                                               peers[i].address, "agent", peers[i].agent,
-                                               "height", (json_int_t)peers[i].height,
-                                               "services", (json_int_t)peers[i].services,
-                                               "state", peers[i].state));
+        json_array_append_new(
+            array,
+            json_pack("{s:s, s:s, s:I, s:I, s:s, s:b}", "address", peers[i].address,
+                      "agent", peers[i].agent, "height", (json_int_t)peers[i].height,
+                      "services", (json_int_t)peers[i].services, "state", peers[i].state,
+                      "compared", (int)peers[i].compared));
     return array;
 }
 

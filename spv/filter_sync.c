@@ -420,10 +420,7 @@ static void take_back(struct spv *spv, uint32_t height)
 void filter_sync_false(struct spv *spv, uint32_t height, const char *proof)
 {
     spv_note(spv, LOG_CHAIN, LOG_WARNING, NULL,
-             "the filter at height %" PRIu32
-             " is false: %s; filter headers from there on are "
-             "given up",
-             height, proof);
+             "filter headers from height %" PRIu32 " on are given up: %s", height, proof);
     for (size_t i = 0; i < spv->peer_count; i++) {
         struct peer *peer = &spv->peers[i];
         if (peer->state == PEER_READY && peer->claims.compared > height &&

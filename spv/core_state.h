@@ -374,8 +374,6 @@ void headers_check_rows(struct spv *spv, uint32_t height, const struct chain_row
 /* filter_sync.c */
 void filter_sync_update(struct spv *spv);
 void filter_sync_headers(struct spv *spv, struct peer *peer, struct bytes payload);
-/* The best chain has left its old branch above this height. */
-void filter_sync_rewind(struct spv *spv, uint32_t fork);
 /* A request of ours wasn't answered. */
 void filter_sync_returned(struct spv *spv, const struct request *request);
 /* Whether the peer's claims fit the adopted chain so that it may give this range of it.
@@ -385,15 +383,25 @@ bool filter_sync_may_ask(const struct spv *spv, const struct peer *peer, uint32_
 /* The hash at a height where a range of filter headers may end. */
 bool filter_sync_stop_hash(const struct spv *spv, struct block_hash *out,
                            uint32_t height);
+struct mono_time filter_sync_deadline(const struct spv *spv);
+/* Those asked for that end above a height, and all that came early. */
+void filter_sync_drop_ranges(struct spv *spv, uint32_t above);
+/* How many of spv->checkpt rest on adopted filter headers; those above are what some peer
+ * claims. */
+size_t filter_sync_checkpoints(const struct spv *spv);
+
+/* filter_chain.c */
+/* The best chain has left its old branch above this height. */
+void filter_sync_rewind(struct spv *spv, uint32_t fork);
 /* Forget the adopted filter headers from a height on; what was scanned stays. */
 void filter_sync_cut(struct spv *spv, uint32_t from);
 /* The adopted filter at a height is proven false: those who commit to it are banned, the
  * chain is cut there, and what rests on it is taken back. */
 void filter_sync_false(struct spv *spv, uint32_t height, const char *proof);
+/* What is stored against what is pinned, once. */
+void filter_sync_check_pins(struct spv *spv);
 /* The stored row of a pinned filter header. */
 void filter_sync_pin_row(struct spv *spv, uint32_t height, const struct chain_row *row);
-/* The adopted filter header at a height that a node of the best chain has. */
-struct mono_time filter_sync_deadline(const struct spv *spv);
 
 /* filter_compare.c: what peers claim, against the adopted chain. */
 void claims_init(struct claims *claims);
@@ -474,7 +482,19 @@ void lanes_filters_cut(struct spv *spv, uint32_t from);
 /* Bring all cohorts back to this height at most, as soon as may be. */
 void lanes_take_back(struct spv *spv, uint32_t height);
 
-/* between lane.c and lane_fetch.c */
+/* between lane.c, lane_fetch.c and lane_plan.c */
+void lane_start(struct spv *spv, struct lane *lane, const struct cohort *cohort,
+                uint32_t base);
+void lane_stop(struct spv *spv, struct lane *lane);
+/* Forget the heights above this one. What was asked for them no longer matters. */
+void lane_truncate(struct spv *spv, struct lane *lane, uint32_t height);
+/* The tip of the chain that the lane follows; NULL while that is only in the store. */
+struct header_node *lane_chain(const struct spv *spv, const struct lane *lane);
+void lane_fill(struct spv *spv, struct lane *lane);
+void lane_apply(struct spv *spv, struct lane *lane);
+/* Bring the cursors down to a height: the chain got shorter (or the birth is in the
+ * future), or, with `retract`, what they rest on was found wrong. */
+void lane_clamp(struct spv *spv, struct lane *lane, uint32_t height, bool retract);
 struct slot *lane_slot(struct lane *lane, uint32_t height);
 void slot_set(struct lane *lane, struct slot *slot, enum slot_state state);
 void slot_hold(struct lane *lane, struct slot *slot, size_t bytes);

@@ -45,8 +45,9 @@ static uint32_t common_height(const struct spv *spv, const struct peer *peer)
     return header_tree_fork(best, spv->best)->height;
 }
 
-/* What the ledger rests on, or is going to; all of it when the chain doesn't go on without
- * another peer. Above that nodes may be building filters still, and blocks are whole. */
+/* What the ledger rests on, or is going to; all of it when the chain doesn't go on
+ * without another peer. Above that nodes may be building filters still, and blocks are
+ * whole. */
 static uint32_t goal(const struct spv *spv)
 {
     uint32_t adopted = spv->fh_count - 1, until = lanes_filters_until(spv);

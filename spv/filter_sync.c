@@ -1,6 +1,5 @@
 /* The adopted chain of filter headers (BIP 157): ranges fetched in parallel from peers
- * whose own checkpoints agree with it, each checked against its neighbours; cut where it
- * is proven false. */
+ * whose own checkpoints agree with it, each checked against its neighbours. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,9 +7,7 @@
 #include "base/mem.h"
 #include "spv/core_state.h"
 
-/* Checkpoints that rest on adopted filter headers; those above are what some peer claims.
- */
-static size_t own_checkpoints(const struct spv *spv)
+size_t filter_sync_checkpoints(const struct spv *spv)
 {
     return spv->fh_count ? (spv->fh_count - 1) / CFCHECKPT_INTERVAL : 0;
 }
@@ -44,7 +41,7 @@ static bool may_lead(const struct peer *peer)
            peer->claims.first_difference == NO_HEIGHT;
 }
 
-static void drop_ranges(struct spv *spv, uint32_t above)
+void filter_sync_drop_ranges(struct spv *spv, uint32_t above)
 {
     for (size_t i = spv->request_count; i-- > 0;)
         if (spv->requests[i].kind == REQUEST_CFHEADERS && spv->requests[i].to > above)
@@ -59,13 +56,13 @@ static void drop_ranges(struct spv *spv, uint32_t above)
  * in parallel. When nobody backs them any more, another's are taken. */
 static void choose_checkpoints(struct spv *spv)
 {
-    size_t own = own_checkpoints(spv);
+    size_t own = filter_sync_checkpoints(spv);
     bool backed = spv->checkpt_count == own;
     for (size_t i = 0; i < spv->peer_count && !backed; i++)
         backed = may_lead(&spv->peers[i]) && agrees_at(spv, &spv->peers[i].claims, own);
     if (!backed) {
         spv->checkpt_count = own;
-        drop_ranges(spv, (uint32_t)own * CFCHECKPT_INTERVAL);
+        filter_sync_drop_ranges(spv, (uint32_t)own * CFCHECKPT_INTERVAL);
     }
     for (size_t i = 0; i < spv->peer_count && spv->checkpt_count == own; i++) {
         const struct claims *claims = &spv->peers[i].claims;
@@ -340,142 +337,6 @@ void filter_sync_returned(struct spv *spv, const struct request *request)
                            : spv->fh_retry_ms * 2;
 }
 
-/* ---- another chain ---- */
-
-void filter_sync_rewind(struct spv *spv, uint32_t fork)
-{
-    drop_ranges(spv, fork);
-    if (spv->checkpt_count > fork / CFCHECKPT_INTERVAL)
-        spv->checkpt_count = fork / CFCHECKPT_INTERVAL;
-    compare_rewind(spv, fork);
-    disputes_rewind(spv, fork);
-    if (spv->fh_count <= fork + 1)
-        return;
-    const struct header_node *node = header_tree_ancestor(spv->tree, spv->best, fork);
-    spv->fh_count = fork + 1;
-    spv->fh_last = node->filter_header;
-    /* A branch that was left before may know its own. */
-    while ((node = header_tree_ancestor(spv->tree, spv->best, spv->fh_count)) &&
-           node->has_filter_header) {
-        spv->fh_last = node->filter_header;
-        spv->fh_count++;
-    }
-}
-
-/* On every branch: what lies above the cut was chained from it. */
-static void forget_nodes(struct spv *spv, uint32_t from)
-{
-    size_t at = 0;
-    struct header_node *node;
-    while (header_tree_next_tip(spv->tree, &at, &node))
-        for (; node && node->height >= from; node = node->parent)
-            node->has_filter_header = false;
-}
-
-/* Below the root only the filter headers at checkpoints are at hand to go on from. */
-static uint32_t cut_height(const struct spv *spv, uint32_t from)
-{
-    if (!from || from - 1 >= header_tree_root(spv->tree)->height)
-        return from;
-    uint32_t below = (from - 1) / CFCHECKPT_INTERVAL * CFCHECKPT_INTERVAL;
-    return below ? below + 1 : 0;
-}
-
-void filter_sync_cut(struct spv *spv, uint32_t from)
-{
-    from = cut_height(spv, from);
-    if (from >= spv->fh_count)
-        return;
-    const struct header_node *node =
-        from ? header_tree_ancestor(spv->tree, spv->best, from - 1) : NULL;
-    if (node)
-        spv->fh_last = node->filter_header;
-    else if (from)
-        spv->fh_last = spv->checkpt[from / CFCHECKPT_INTERVAL - 1];
-    forget_nodes(spv, from);
-    spv->fh_count = from;
-    spv->checkpt_count = own_checkpoints(spv);
-    drop_ranges(spv, 0);
-    if (spv->fh_stored > from) {
-        spv->fh_stored = from;
-        if (from < spv->fh_cut)
-            spv->fh_cut = from;
-    }
-    spv->fh_retry_at = spv->now.mono;
-    spv->fh_retry_ms = CFHEADERS_TIP_RETRY_MS;
-    compare_cut(spv, from);
-    disputes_cut(spv, from);
-    lanes_filters_cut(spv, from);
-    spv->revision++;
-}
-
-static void take_back(struct spv *spv, uint32_t height)
-{
-    if (spv->filter_scanned <= height)
-        return;
-    spv->filter_scanned = height;
-    lanes_take_back(spv, height);
-}
-
-void filter_sync_false(struct spv *spv, uint32_t height, const char *proof)
-{
-    spv_note(spv, LOG_CHAIN, LOG_WARNING, NULL,
-             "filter headers from height %" PRIu32 " on are given up: %s", height, proof);
-    for (size_t i = 0; i < spv->peer_count; i++) {
-        struct peer *peer = &spv->peers[i];
-        if (peer->state == PEER_READY && peer->claims.compared > height &&
-            peer->claims.first_difference > height)
-            peer_ban(spv, peer, proof);
-    }
-    filter_sync_cut(spv, height);
-    take_back(spv, height ? height - 1 : 0);
-}
-
-/* ---- pinned filter headers ---- */
-
-static void check_pin(struct spv *spv, size_t index, const struct filter_header *ours)
-{
-    if (filter_header_equal(ours, &spv->pins[index].header))
-        return;
-    uint32_t good = index ? spv->pins[index - 1].height : 0;
-    spv_note(spv, LOG_CHAIN, LOG_WARNING, NULL,
-             "the stored filter header at height %" PRIu32
-             " isn't the pinned one; filter "
-             "headers above height %" PRIu32 " are fetched anew",
-             spv->pins[index].height, good);
-    filter_sync_cut(spv, index ? good + 1 : 0);
-    take_back(spv, good);
-}
-
-void filter_sync_pin_row(struct spv *spv, uint32_t height, const struct chain_row *row)
-{
-    for (size_t i = 0; i < spv->pin_count; i++)
-        if (spv->pins[i].height == height && height < spv->fh_count &&
-            row->has_filter_header)
-            check_pin(spv, i, &row->filter_header);
-}
-
-/* What is stored may be older than the pins. The lowest that differs decides. */
-static void check_pins(struct spv *spv)
-{
-    if (spv->pins_asked)
-        return;
-    spv->pins_asked = true;
-    for (size_t i = 0; i < spv->pin_count && spv->pins[i].height < spv->fh_count; i++) {
-        uint32_t height = spv->pins[i].height;
-        const struct header_node *node =
-            header_tree_ancestor(spv->tree, spv->best, height);
-        if (node) {
-            check_pin(spv, i, &node->filter_header);
-            continue;
-        }
-        struct spv_effect *effect = spv_effect_add(spv, SPV_LOAD_ROWS);
-        effect->ticket = ticket_of(TICKET_PIN, height);
-        effect->load.from = height;
-        effect->load.count = 1;
-    }
-}
-
 /* ---- who goes on ---- */
 
 static bool builder_there(const struct spv *spv)
@@ -545,7 +406,7 @@ void filter_sync_update(struct spv *spv)
 {
     if (spv->scan_blocks)
         return;
-    check_pins(spv);
+    filter_sync_check_pins(spv);
     compare_update(spv);
     choose_checkpoints(spv);
     find_builder(spv);

@@ -88,8 +88,8 @@ static void match(struct sim *sim, void *data)
         else
             input.matched.verdict = result == GCS_MATCH ? MATCH_HIT : MATCH_NONE;
     }
-    if (input.matched.verdict == MATCH_HIT ||
-        (input.matched.verdict == MATCH_NONE && effect->match.keep)) {
+    if (alive && (input.matched.verdict == MATCH_HIT ||
+                  (input.matched.verdict == MATCH_NONE && effect->match.keep))) {
         input.matched.filter = effect->match.filter;
         input.matched.filter_len = effect->match.filter_len;
         effect->match.filter = NULL;

@@ -60,11 +60,11 @@ static void peers_gate(const struct sampler *sampler, struct gate_report *report
 {
     struct error reason;
     const struct config *config = sampler->settings.config;
-    if (!target->chain_short && agreeing < config->min_peers)
+    if (spv_disputed(client_core(sampler->settings.client), &reason))
+        gate_fail(report, GATE_PEERS, "%s", reason.text);
+    else if (!target->chain_short && agreeing < config->min_peers)
         gate_fail(report, GATE_PEERS, "%zu of %u peers have block %u", agreeing,
                   config->min_peers, target->height);
-    else if (spv_disputed(client_core(sampler->settings.client), &reason))
-        gate_fail(report, GATE_PEERS, "%s", reason.text);
     else
         gate_pass(report, GATE_PEERS);
 }

@@ -205,6 +205,12 @@ static void sample_begin(const struct sampling *sampling, struct sampling_target
     };
 }
 
+static void heed_contradiction(struct sampling_target *target)
+{
+    if (target->contradiction[0] && target->gates.at[GATE_AUDIT].ok)
+        gate_fail(&target->gates, GATE_AUDIT, "%s", target->contradiction);
+}
+
 /* One pass over the coins and the events for all feeds that have a sum. */
 static enum store_result sum_all(struct store_txn *txn, struct sampling *sampling,
                                  struct error *error)
@@ -225,6 +231,7 @@ static enum store_result sum_all(struct store_txn *txn, struct sampling *samplin
     for (size_t i = 0, at = 0; i < sampling->count && result == STORE_OK; i++) {
         if (has_sum(&sampling->targets[i]))
             result = sum(txn, &sampling->targets[i], &readds[at++], error);
+        heed_contradiction(&sampling->targets[i]);
     }
     free(readds);
     return result;

@@ -21,10 +21,14 @@ struct sampling_target {
     struct block_hash block;
 
     /* Filled in by the shell: every gate but audit and backfill, which sampling_take sets
-     * (when neither can be told, since there is no block or no sum, audit holds). */
+     * (when the tables can't be told to agree, since there is no block or no sum, audit
+     * holds unless there is a contradiction). */
     struct gate_report gates;
     uint32_t peers_agreeing;
     bool single_peer, trusted_peer;
+    /* What one's own node holds against the feed's coins, which fails the gate audit;
+     * empty: nothing. */
+    char contradiction[SAMPLE_REASON_TEXT_MAX];
 
     struct sample sample; /* set by sampling_take: as appended */
 };

@@ -109,6 +109,37 @@ enum block_verdict block_parse(struct block **out, uint8_t *raw, size_t raw_len,
     return verdict;
 }
 
+static bool judge_transaction(struct block_body *body, struct block *block,
+                              struct error *error)
+{
+    if (!block_body_parse_transaction(body, block, error) ||
+        !block_check_lone_transaction(block, error)) {
+        return false;
+    }
+    /* BIP 141: no transaction weighs more than a block may. */
+    uint64_t weight = body->stripped_size * 3 + block->raw_len;
+    return weight <= BLOCK_WEIGHT_MAX ||
+           error_set(error, "weight %" PRIu64 " is above 4,000,000", weight);
+}
+
+bool transaction_parse(struct block **out, struct bytes raw, struct error *error)
+{
+    struct block *block = mem_zalloc(1, sizeof(*block));
+    struct block_body body = {0};
+
+    block->raw = mem_dup(raw.data, raw.len);
+    block->raw_len = raw.len;
+    bool good = judge_transaction(&body, block, error);
+    block_body_release(&body);
+    if (!good) {
+        (void)error_prefix(error, "transaction");
+        block_free(block);
+        block = NULL;
+    }
+    *out = block;
+    return good;
+}
+
 void block_free(struct block *block)
 {
     if (block == NULL) {

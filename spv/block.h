@@ -69,4 +69,12 @@ NODISCARD enum block_verdict block_parse(struct block **out, uint8_t *raw, size_
                                          uint32_t height, struct error *error);
 void block_free(struct block *block);
 
+/* Parse and check a transaction that isn't in a block yet, into the form of a block of it
+ * alone, whose header and hash are zero; free it with block_free. Copies `raw`. False,
+ * with *out NULL, if the bytes aren't exactly one transaction, or break a rule that holds
+ * without knowing its coins: weight, inputs and outputs not empty, amounts in range, no
+ * null outpoint, no input twice. */
+NODISCARD bool transaction_parse(struct block **out, struct bytes raw,
+                                 struct error *error);
+
 #endif

@@ -189,6 +189,23 @@ bool block_body_parse(struct block_body *body, struct block *block, struct error
     return true;
 }
 
+bool block_body_parse_transaction(struct block_body *body, struct block *block,
+                                  struct error *error)
+{
+    struct parser parser = {.block = block, .body = body};
+
+    body->block = block;
+    reader_init(&parser.reader, block->raw, block->raw_len);
+    block->tx_count = 1;
+    block->txs = mem_zalloc(1, sizeof(*block->txs));
+    body->wtxids = mem_zalloc(1, sizeof(*body->wtxids));
+    if (!parse_tx(&parser, 0) || !reader_done(&parser.reader)) {
+        return error_set(error, "%zu bytes aren't exactly one transaction",
+                         block->raw_len);
+    }
+    return true;
+}
+
 void block_body_release(struct block_body *body)
 {
     free(body->wtxids);

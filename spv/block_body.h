@@ -20,6 +20,9 @@ struct block_body {
  * block_body_release in either case. */
 NODISCARD bool block_body_parse(struct block_body *body, struct block *block,
                                 struct error *error);
+/* The same for bytes that are one transaction and no header. */
+NODISCARD bool block_body_parse_transaction(struct block_body *body, struct block *block,
+                                            struct error *error);
 void block_body_release(struct block_body *body);
 
 /* One input, and that a null outpoint. */
@@ -30,6 +33,10 @@ bool tx_is_coinbase(const struct block *block, const struct tx *tx);
 NODISCARD bool block_check_transactions(const struct block *block,
                                         const struct network *network, uint32_t height,
                                         struct error *error);
+
+/* The rules for a transaction by itself, which isn't a coinbase. */
+NODISCARD bool block_check_lone_transaction(const struct block *block,
+                                            struct error *error);
 
 /* BIP 141: whether the witnesses are those that the coinbase commits to, or there are
  * none where nothing commits to them. A failure says nothing about the header: txids, and

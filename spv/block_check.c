@@ -174,6 +174,28 @@ bool block_check_transactions(const struct block *block, const struct network *n
     return ok;
 }
 
+static bool check_inputs_distinct(const struct block *block, struct error *error)
+{
+    const uint8_t *id = block->txs[0].txid.b;
+    /* As above: the txid covers every key. */
+    uint64_t seed[2] = {get_u64le(id), get_u64le(id + 8)};
+    struct map spent;
+    bool added = true;
+
+    map_init(&spent, sizeof(struct outpoint), 0, seed);
+    for (uint32_t i = 0; i < block->in_count && added; i++) {
+        (void)map_put(&spent, &block->ins[i].previous, &added);
+    }
+    map_release(&spent);
+    return added || error_set(error, "it spends an outpoint twice");
+}
+
+bool block_check_lone_transaction(const struct block *block, struct error *error)
+{
+    return check_tx(block, &block->txs[0], false, error) &&
+           check_inputs_distinct(block, error);
+}
+
 struct bytes block_witness_commitment(const struct block *block)
 {
     static const uint8_t prefix[6] = {0x6a, 0x24, 0xaa, 0x21, 0xa9, 0xed};

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "spv/core_state.h"
+#include "spv/mempool.h"
 
 /* lane (1 bit) | generation (31 bits) | height (32 bits) */
 uint64_t ticket_make(const struct lane *lane, uint32_t height)
@@ -110,6 +111,9 @@ void spv_effect_release(struct spv_effect *effect)
     case SPV_REVIEW:
         block_free(effect->review.block);
         filters_release(effect->review.filters);
+        break;
+    case SPV_LOOK_UP:
+        block_free(effect->look_up.transaction);
         break;
     case SPV_DIAL:
     case SPV_DROP:
@@ -226,6 +230,7 @@ struct spv *spv_new(const struct spv_settings *settings, const struct spv_start 
     struct spv *spv = mem_zalloc(1, sizeof *spv);
     spv->network = settings->network;
     random_init(&spv->random, settings->seed);
+    memcpy(spv->secret, settings->map_seed, sizeof spv->secret);
     snprintf(spv->agent, sizeof spv->agent, "%s", settings->agent);
     spv->now = now;
     spv->own_nonce = random_u64(&spv->random);
@@ -246,6 +251,8 @@ struct spv *spv_new(const struct spv_settings *settings, const struct spv_start 
         spv->ledger =
             header_tree_ancestor(spv->tree, spv->stored, spv->cohorts.at[0].cursor);
     lanes_init(spv);
+    if (settings->mempool)
+        spv->mempool = mempool_new(settings->map_seed);
     peers_start(spv, settings->connect, settings->connect_count);
     return spv;
 }
@@ -255,6 +262,8 @@ void spv_free(struct spv *spv)
     if (!spv)
         return;
     lanes_free(spv);
+    for (size_t i = 0; i < spv->peer_count; i++)
+        low_work_forget(&spv->peers[i]);
     cohort_table_release(&spv->cohorts);
     for (size_t i = 0; i < CFHEADERS_AHEAD; i++)
         free(spv->fh_early[i].headers);
@@ -264,6 +273,7 @@ void spv_free(struct spv *spv)
     height_set_release(&spv->whole);
     header_tree_free(spv->tree);
     free(spv->pins);
+    mempool_free(spv->mempool);
     free(spv->checkpoints);
     free(spv->checkpoint_seen);
     free(spv->checkpoint_hashes);
@@ -313,7 +323,7 @@ static void take_rows(struct spv *spv, const struct spv_input *input)
     uint32_t from = (uint32_t)input->ticket;
     if (input->ticket == ticket_of(TICKET_CHECKPOINT, from)) {
         if (input->rows.count)
-            headers_check_rows(spv, from, &input->rows.rows[0]);
+            identity_check_row(spv, from, &input->rows.rows[0]);
         return;
     }
     if (input->ticket == ticket_of(TICKET_PIN, from)) {
@@ -341,6 +351,7 @@ void spv_step(struct spv *spv, struct spv_effects *effects, struct spv_now now,
         headers_tick(spv);
         requests_tick(spv);
         compare_tick(spv);
+        mempool_tick(spv);
         break;
     case SPV_PEER_CONNECTED:
     case SPV_PEER_LOST:
@@ -370,6 +381,9 @@ void spv_step(struct spv *spv, struct spv_effects *effects, struct spv_now now,
     case SPV_REVIEWED:
         dispute_reviewed(spv, (uint32_t)input->ticket, input);
         break;
+    case SPV_LOOKED_UP:
+        mempool_looked_up(spv, input->ticket);
+        break;
     }
     headers_update(spv);
     filter_sync_update(spv);
@@ -389,5 +403,6 @@ struct mono_time spv_deadline(const struct spv *spv)
     next = sooner(next, filter_sync_deadline(spv));
     next = sooner(next, compare_deadline(spv));
     next = sooner(next, disputes_deadline(spv));
+    next = sooner(sooner(next, headers_deadline(spv)), mempool_deadline(spv));
     return sooner(next, lanes_deadline(spv));
 }

@@ -58,6 +58,9 @@ struct spv_settings {
     /* Of the heights whose filter shows nothing of ours, one in so many is fetched whole
      * and its filter checked; 0: none. */
     uint32_t audit_blocks;
+    /* Ask peers to announce unconfirmed transactions, and have those near the tip looked
+     * up (SPV_LOOK_UP). */
+    bool mempool;
 };
 
 /* What the store knows, for the start. All copied. */
@@ -103,6 +106,7 @@ enum spv_input_kind {
     SPV_APPLIED,        /* answer to APPLY */
     SPV_COHORTS,        /* the watch lists were reloaded */
     SPV_REVIEWED,       /* answer to REVIEW */
+    SPV_LOOKED_UP,      /* answer to LOOK_UP */
 };
 
 enum match_verdict {
@@ -178,6 +182,7 @@ enum spv_effect_kind {
     SPV_CUT_FILTER_HEADERS,   /* chain_rows_cut_filter_headers */
     SPV_STORE_WHOLE,          /* whole_heights_add */
     SPV_REVIEW,               /* ledger_review */
+    SPV_LOOK_UP,              /* ledger_foresee */
 };
 
 struct spv_filter {
@@ -259,6 +264,9 @@ struct spv_effect {
             struct block *block; /* owned */
             struct spv_filter filters[CHECK_FILTERS];
         } review;
+        struct {
+            struct block *transaction; /* owned; unconfirmed, see transaction_parse */
+        } look_up;
     };
 };
 
@@ -333,6 +341,8 @@ bool spv_fork_near(const struct spv *spv, uint32_t height, uint32_t confirmation
 NODISCARD bool spv_identity_ok(const struct spv *spv, struct error *reason);
 /* True while a peer's tip is from the future. */
 bool spv_tip_from_future(const struct spv *spv, struct spv_now now, struct error *reason);
+/* How many of the peers have announced this transaction, as far as is remembered. */
+size_t spv_announcers(const struct spv *spv, const struct txid *txid);
 /* Rises with every change that the functions above could show. */
 uint64_t spv_revision(const struct spv *spv);
 

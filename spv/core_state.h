@@ -1,13 +1,15 @@
 /* The core's own state, shared by its rooms and by nobody else: core.c (inputs, outputs),
  * peers.c (transports, handshake), header_sync.c, filter_sync.c (the adopted chain of
  * filter headers), filter_compare.c (peers' claims against it), dispute.c (where they
- * differ), lane.c (scanning), core_view.c (what is known). */
+ * differ), lane.c (scanning), mempool.c (unconfirmed transactions), core_view.c (what
+ * is known). */
 #ifndef SPV_CORE_STATE_H
 #define SPV_CORE_STATE_H
 
 #include "base/random.h"
 #include "spv/core.h"
 #include "spv/height_set.h"
+#include "spv/presync.h"
 
 #define NO_HEIGHT UINT32_MAX
 /* Bytes asked for or held by all lanes together, by estimate: the back-pressure of
@@ -34,14 +36,18 @@
 #define WHOLE_GAP_MAX 1008
 /* Heights that a lane works on at once; also bounds how far results may arrive early. */
 #define LANE_WINDOW 2048
-/* Nodes of the header tree; the window and its pending flush need some 8,000. */
+/* Nodes of the header tree, about 300 bytes each. The best chain above the root has at
+ * most 24,000: the window, what isn't stored yet, and a message. Above the first number
+ * side branches are evicted down to the second. */
 #define TREE_NODES_MAX 40000
+#define TREE_NODES_KEPT 30000
 
 #define DIAL_TIMEOUT_MS 15000
 #define HANDSHAKE_TIMEOUT_MS 30000
 #define RETRY_MIN_MS 500
 #define RETRY_MAX_MS 30000
-#define RETRY_FAULT_MS 60000 /* after a fault of its own */
+#define RETRY_FAULT_MS 60000        /* after a fault of its own */
+#define RETRY_OTHER_CHAIN_MS 600000 /* a node that has changed its chain stays there */
 #define PING_INTERVAL_MS 120000
 #define PING_TIMEOUT_MS 1200000
 #define HEADERS_TIMEOUT_MS 20000
@@ -102,6 +108,12 @@ struct peer {
     bool headers_done;     /* its answer had no further headers for us */
     uint32_t headers_back; /* blocks below the tip that its next answer starts from */
     struct mono_time headers_deadline, probe_at;
+    bool headers_more; /* its last message was full; to be asked for more ... */
+    struct block_hash headers_next; /* ... after this header */
+    struct presync *presync;        /* owned; NULL: none under way */
+    uint32_t presync_changes;       /* second downloads that differed from the first */
+    uint64_t low_headers;           /* that led to nothing, since one had enough work */
+    bool deep_checked;              /* its branch below the tree has been judged */
     struct block_time future; /* of its tip, refused as from the future; 0: it isn't */
     uint64_t ping_nonce;      /* 0: none under way */
     struct mono_time ping_at, pong_deadline;
@@ -110,6 +122,7 @@ struct peer {
                   until it is compared */
     struct mono_time stalled_until;
     struct mono_time pause_until; /* isn't asked for anything before */
+    uint32_t txs_asked;           /* transactions under way */
 };
 
 /* Of a dispute: the adopted chain, or the peer that differs. */
@@ -257,10 +270,17 @@ struct spv {
     struct header_node
         *ledger; /* cohort 0's cursor; NULL: below the root or above the chain */
     uint32_t headers_from; /* transport that header sync runs with; 0: none */
-    bool headers_settled;  /* some peer had nothing more for us */
+    struct mono_time lead_until;
+    uint64_t secret[2]; /* of presyncs' salts */
+    uint64_t presyncs;
+    struct u256 deep_work; /* of a chain that leaves ours below the tree; 0: none */
+    struct error deep_reason;
+    bool headers_settled; /* some peer had nothing more for us */
     bool checkpoints_asked;
     bool identity_bad;
     struct error identity_reason;
+    bool other_chain; /* only peers of another chain were met since the last of ours */
+    struct error other_chain_reason;
 
     uint32_t stores_pending;
 
@@ -304,6 +324,8 @@ struct spv {
     size_t request_count;
     uint32_t filter_size, block_size; /* moving averages in bytes */
 
+    struct mempool *mempool; /* NULL: unconfirmed transactions aren't wanted */
+
     uint64_t revision;
 
     /* During spv_step only. */
@@ -336,6 +358,9 @@ void peer_lost(struct spv *spv, struct peer *peer);
 void peer_drop(struct spv *spv, struct peer *peer, const char *fault);
 /* End the connection for what is proven, and keep the address away. */
 void peer_ban(struct spv *spv, struct peer *peer, const char *reason);
+/* The same, with a time of its own before it is dialed again. */
+void peer_drop_for(struct spv *spv, struct peer *peer, const char *fault,
+                   int64_t retry_ms);
 void peer_message(struct spv *spv, struct peer *peer, const struct frame *frame,
                   struct bytes payload);
 /* Silence costs a peer its turn for a while, never its life. */
@@ -362,14 +387,76 @@ void requests_drop_lane(struct spv *spv, uint8_t lane);
 
 /* header_sync.c */
 void headers_ask(struct spv *spv, struct peer *peer, struct header_node *from);
+/* From a header that may not be in the tree, else from `from`. */
+void headers_ask_after(struct spv *spv, struct peer *peer, const struct block_hash *hash,
+                       struct header_node *from);
+void headers_ask_from_tip(struct spv *spv, struct peer *peer);
 void headers_peer_ready(struct spv *spv, struct peer *peer);
 void headers_message(struct spv *spv, struct peer *peer, struct bytes payload);
-void headers_inv(struct spv *spv, struct peer *peer, struct bytes payload);
+void headers_inv(struct spv *spv, struct peer *peer, const struct inv_item *items,
+                 size_t count);
 void headers_tick(struct spv *spv);
 /* Best chain, stored chain, pruning: after anything that may have moved them. */
 void headers_update(struct spv *spv);
 void headers_stored(struct spv *spv, struct header_node *tip);
-void headers_check_rows(struct spv *spv, uint32_t height, const struct chain_row *row);
+struct mono_time headers_deadline(const struct spv *spv);
+
+/* between header_sync.c and low_work.c */
+enum taken { TAKEN_ALL, TAKEN_PART, TAKEN_FAULT };
+/* Add headers to the tree up to the first that can't be. On TAKEN_FAULT the peer is gone.
+ */
+enum taken headers_add(struct spv *spv, struct peer *peer,
+                       const struct block_header *headers, size_t count, bool asked);
+/* The same with a whole message, and what follows from it. */
+void headers_take(struct spv *spv, struct peer *peer, const struct block_header *headers,
+                  size_t count, bool asked);
+/* Ask for what follows this header once there is room. */
+void headers_more_after(struct peer *peer, const struct block_hash *hash);
+/* It has no further headers for us. */
+void headers_settled(struct spv *spv, struct peer *peer);
+void headers_learned(struct spv *spv, struct peer *peer, struct header_node *node);
+void headers_from_future(struct spv *spv, struct peer *peer, struct block_time time);
+/* Let go who sent a header that breaks a rule. */
+void headers_refused(struct spv *spv, struct peer *peer,
+                     const struct block_header *header, const struct error *error);
+/* Whether it follows a block that we know. */
+bool headers_connect(const struct spv *spv, const struct block_header *header);
+
+/* low_work.c */
+/* The work from which headers are kept. */
+struct u256 low_work_enough(const struct spv *spv);
+/* A message of a peer whose presync is under way; false: it is to be taken like any. */
+bool low_work_message(struct spv *spv, struct peer *peer,
+                      const struct block_header *headers, size_t count);
+/* Begin a presync if these headers, at least one, don't show enough work; false: they do,
+ * or that can't be told. */
+bool low_work_start(struct spv *spv, struct peer *peer,
+                    const struct block_header *headers, size_t count);
+/* Begin one from genesis. */
+void low_work_start_deep(struct spv *spv, struct peer *peer);
+void low_work_forget(struct peer *peer);
+
+/* chain_identity.c */
+/* Let go of a peer that isn't on our chain. */
+void identity_other_chain(struct spv *spv, struct peer *peer, const char *format, ...)
+    PRINTF_LIKE(3, 4);
+/* A peer turned out to be on ours. */
+void identity_ours(struct spv *spv);
+/* If the chain that ends there is the one that split off, let the peer go. */
+bool identity_stuck_at_split(struct spv *spv, struct peer *peer, uint32_t height,
+                             struct block_time time);
+/* The same if its chain, as far as it shows it to us, ends well below the height that it
+ * gave itself: nodes of the other chain keep its headers from who doesn't ask for them.
+ */
+bool identity_ends_short(struct spv *spv, struct peer *peer, uint32_t height);
+/* Whether a checkpoint speaks against a header after `parent`. */
+bool identity_refuses(const struct spv *spv, const struct header_node *parent,
+                      const struct block_header *header, struct error *error);
+void identity_check_row(struct spv *spv, uint32_t height, const struct chain_row *row);
+/* Compare checkpoints up to this height, whose nodes are about to be pruned. */
+void identity_remember_below(struct spv *spv, uint32_t height);
+/* Checkpoints that lie below the first root are compared with the stored rows. */
+void identity_ask_rows(struct spv *spv);
 
 /* filter_sync.c */
 void filter_sync_update(struct spv *spv);

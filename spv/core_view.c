@@ -105,13 +105,22 @@ size_t spv_peers(const struct spv *spv, struct spv_peer_info *out, size_t max)
     return spv->peer_count;
 }
 
+static bool somebody_is_done(const struct spv *spv)
+{
+    for (size_t i = 0; i < spv->peer_count; i++)
+        if (spv->peers[i].state == PEER_READY && spv->peers[i].headers_done)
+            return true;
+    return false;
+}
+
 bool spv_synced(const struct spv *spv, struct spv_now now, struct error *reason)
 {
-    if (!spv->headers_settled)
+    struct u256 minimum = u256_from_be(spv->network->minimum_work);
+    bool little = u256_compare(&spv->best->work, &minimum) < 0;
+    if (!spv->headers_settled && !(little && somebody_is_done(spv)))
         return error_set(reason, "headers are still being fetched, at height %u",
                          spv->best->height);
-    struct u256 minimum = u256_from_be(spv->network->minimum_work);
-    if (u256_compare(&spv->best->work, &minimum) < 0)
+    if (little)
         return error_set(
             reason, "the best chain known, at height %u, has too little work to be %s's",
             spv->best->height, spv->network->name);
@@ -176,6 +185,10 @@ bool spv_disputed(const struct spv *spv, struct error *reason)
 bool spv_fork_near(const struct spv *spv, uint32_t height, uint32_t confirmations,
                    struct error *reason)
 {
+    if (u256_compare(&spv->deep_work, &spv->best->work) > 0) {
+        *reason = spv->deep_reason;
+        return true;
+    }
     if (!spv->ledger)
         return false;
     const struct header_node *ours = header_tree_ancestor(spv->tree, spv->ledger, height);
@@ -200,8 +213,20 @@ bool spv_fork_near(const struct spv *spv, uint32_t height, uint32_t confirmation
     return false;
 }
 
+static bool somebody_is_ours(const struct spv *spv)
+{
+    for (size_t i = 0; i < spv->peer_count; i++)
+        if (spv->peers[i].state == PEER_READY && spv->peers[i].best)
+            return true;
+    return false;
+}
+
 bool spv_identity_ok(const struct spv *spv, struct error *reason)
 {
+    if (spv->other_chain && !somebody_is_ours(spv)) {
+        *reason = spv->other_chain_reason;
+        return false;
+    }
     if (spv->identity_bad) {
         *reason = spv->identity_reason;
         return false;

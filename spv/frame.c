@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "spv/block.h"
 #include "spv/gcs.h"
 #include "spv/message.h"
 
@@ -35,6 +36,7 @@ static const struct {
     [MESSAGE_GETDATA] = {"getdata", INV_PAYLOAD_MAX},
     [MESSAGE_BLOCK] = {"block", FRAME_PAYLOAD_MAX},
     [MESSAGE_NOTFOUND] = {"notfound", INV_PAYLOAD_MAX},
+    [MESSAGE_TX] = {"tx", BLOCK_SIZE_MAX},
     [MESSAGE_OTHER] = {"other", FRAME_PAYLOAD_MAX},
 };
 

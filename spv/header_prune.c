@@ -42,15 +42,19 @@ void header_tree_free_branch(struct header_tree *tree, struct header_node *node,
     entry_free(tree, top, forget, context);
 }
 
-bool header_tree_is_below_root(const struct header_tree *tree,
-                               const struct block_hash *hash)
+bool header_tree_below_root(const struct header_tree *tree, uint32_t *height,
+                            const struct block_hash *hash)
 {
-    for (size_t i = 0; i < tree->sparse_count; i++) {
-        if (block_hash_equal(&tree->sparse[i], hash)) {
-            return true;
-        }
+    size_t at = 0;
+    while (at < tree->sparse_count && !block_hash_equal(&tree->sparse[at], hash)) {
+        at++;
     }
-    return block_hash_equal(&tree->network->genesis_hash, hash);
+    bool genesis = tree->root->node.height > 0 &&
+                   block_hash_equal(&tree->network->genesis_hash, hash);
+    if (height != NULL) {
+        *height = genesis ? 0 : (uint32_t)at * RETARGET_INTERVAL;
+    }
+    return genesis || at < tree->sparse_count;
 }
 
 static void sparse_add(struct header_tree *tree, const struct header_node *node)
@@ -108,6 +112,80 @@ void header_tree_prune(struct header_tree *tree, struct header_node *keep,
     }
     tree->chain_len -= freed;
     memmove(tree->chain, tree->chain + freed, tree->chain_len * sizeof(*tree->chain));
+}
+
+/* Mark, or unmark, the nodes' branches down to the best chain. */
+static void keep_set(const struct header_tree *tree, struct header_node *const *keep,
+                     size_t keep_count, bool kept)
+{
+    for (size_t i = 0; i < keep_count; i++) {
+        struct header_node *at = keep[i];
+        while (at != NULL && !header_tree_on_chain(tree, at) &&
+               entry_of(at)->kept != kept) {
+            entry_of(at)->kept = kept;
+            at = at->parent;
+        }
+    }
+}
+
+/* Of less work first; of equal work the one that came last. */
+static int worth_compare(const void *left, const void *right)
+{
+    const struct entry *a;
+    const struct entry *b;
+    memcpy(&a, left, sizeof(a));
+    memcpy(&b, right, sizeof(b));
+    int order = u256_compare(&a->node.work, &b->node.work);
+    return order != 0 ? order : (a->order < b->order) - (a->order > b->order);
+}
+
+static struct entry **tips_by_worth(const struct header_tree *tree, size_t *count)
+{
+    struct entry **tips = NULL;
+    size_t capacity = 0;
+    size_t at = 0;
+    struct header_node *tip;
+    *count = 0;
+    while (header_tree_next_tip(tree, &at, &tip)) {
+        tips = mem_grow(tips, &capacity, *count + 1, sizeof(*tips));
+        tips[(*count)++] = entry_of(tip);
+    }
+    if (*count > 0) {
+        qsort(tips, *count, sizeof(*tips), worth_compare);
+    }
+    return tips;
+}
+
+static void child_remove(struct entry *parent, const struct entry *child)
+{
+    struct entry **link = &parent->first_child;
+    while (*link != child) {
+        link = &(*link)->next_sibling;
+    }
+    *link = child->next_sibling;
+    parent->node.children--;
+}
+
+void header_tree_evict(struct header_tree *tree, size_t most,
+                       struct header_node *const *keep, size_t keep_count,
+                       void (*forget)(void *context, struct header_node *node),
+                       void *context)
+{
+    size_t count;
+    keep_set(tree, keep, keep_count, true);
+    struct entry **tips = tips_by_worth(tree, &count);
+    for (size_t i = 0; i < count && header_tree_count(tree) > most; i++) {
+        struct entry *at = tips[i];
+        while (at->node.children == 0 && !at->kept &&
+               !header_tree_on_chain(tree, &at->node)) {
+            struct entry *parent = entry_of(at->node.parent);
+            child_remove(parent, at);
+            entry_free(tree, at, forget, context);
+            at = parent;
+        }
+    }
+    free(tips);
+    keep_set(tree, keep, keep_count, false);
 }
 
 void header_tree_set_sparse(struct header_tree *tree, const struct block_hash *hashes,

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "spv/core_state.h"
+#include "spv/pow.h"
 
 /* Headers that wait for the store before they are written as a batch of their own. Fewer
  * go to it together with their blocks. */
@@ -11,24 +12,41 @@
 /* Not yet stored: no further ones are asked for. */
 #define UNSTORED_MAX 16000
 #define STORES_PENDING_MAX 4
+/* A leader that isn't through after this long gets company. */
+#define LEAD_MS 300000
 
-void headers_ask(struct spv *spv, struct peer *peer, struct header_node *from)
+static void send_getheaders(struct spv *spv, struct peer *peer,
+                            const struct block_hash *locator, size_t count)
 {
-    struct block_hash locator[LOCATOR_MAX];
-    size_t count = header_tree_locator(spv->tree, locator, LOCATOR_MAX, from);
     struct writer payload;
     writer_init(&payload);
     getheaders_encode(&payload, locator, count);
     spv_send(spv, peer, MESSAGE_GETHEADERS, &payload);
     writer_release(&payload);
     peer->headers_asked = true;
+    peer->headers_more = false;
     peer->headers_deadline = mono_add(spv->now.mono, HEADERS_TIMEOUT_MS);
     peer->probe_at = mono_add(spv->now.mono, PROBE_INTERVAL_MS);
 }
 
+void headers_ask(struct spv *spv, struct peer *peer, struct header_node *from)
+{
+    struct block_hash locator[LOCATOR_MAX];
+    size_t count = header_tree_locator(spv->tree, locator, LOCATOR_MAX, from);
+    send_getheaders(spv, peer, locator, count);
+}
+
+void headers_ask_after(struct spv *spv, struct peer *peer, const struct block_hash *hash,
+                       struct header_node *from)
+{
+    struct block_hash locator[LOCATOR_MAX] = {*hash};
+    size_t count = header_tree_locator(spv->tree, locator + 1, LOCATOR_MAX - 1, from);
+    send_getheaders(spv, peer, locator, count + 1);
+}
+
 /* From below the tip, so that a peer with the same tip answers with it and we know that
  * it has it. One that has nothing above that place is asked from further back. */
-static void ask_from_tip(struct spv *spv, struct peer *peer)
+void headers_ask_from_tip(struct spv *spv, struct peer *peer)
 {
     uint32_t root = header_tree_root(spv->tree)->height, height = spv->best->height;
     uint32_t back = peer->headers_back ? peer->headers_back : 1;
@@ -44,8 +62,14 @@ static bool ask_further_back(struct spv *spv, struct peer *peer)
     if (peer->best || !spv->headers_settled || peer->headers_back >= below)
         return false;
     peer->headers_back = peer->headers_back ? peer->headers_back * 8 : 8;
-    ask_from_tip(spv, peer);
+    headers_ask_from_tip(spv, peer);
     return true;
+}
+
+static void lead(struct spv *spv, const struct peer *peer)
+{
+    spv->headers_from = peer->id;
+    spv->lead_until = mono_add(spv->now.mono, LEAD_MS);
 }
 
 void headers_peer_ready(struct spv *spv, struct peer *peer)
@@ -54,24 +78,31 @@ void headers_peer_ready(struct spv *spv, struct peer *peer)
     if (!spv->headers_settled && spv->headers_from)
         return;
     if (!spv->headers_settled)
-        spv->headers_from = peer->id;
-    ask_from_tip(spv, peer);
+        lead(spv, peer);
+    headers_ask_from_tip(spv, peer);
 }
 
-/* The peer has no further headers for us: from now on all peers are asked. */
-static void settled(struct spv *spv, struct peer *peer)
+/* With less than the network's chain must have, what we know isn't it. */
+static bool worth_settling(const struct spv *spv)
+{
+    struct u256 minimum = u256_from_be(spv->network->minimum_work);
+    return u256_compare(&header_tree_best(spv->tree, spv->now.mono)->work, &minimum) >= 0;
+}
+
+void headers_settled(struct spv *spv, struct peer *peer)
 {
     peer->headers_done = true;
     if (spv->headers_from == peer->id)
         spv->headers_from = 0;
-    if (spv->headers_settled)
+    if (spv->headers_settled || !worth_settling(spv))
         return;
     spv->headers_settled = true;
     spv->revision++;
     for (size_t i = 0; i < spv->peer_count; i++) {
         struct peer *other = &spv->peers[i];
-        if (other->state == PEER_READY && other != peer && !other->headers_asked)
-            ask_from_tip(spv, other);
+        if (other->state == PEER_READY && other != peer && !other->headers_asked &&
+            !other->headers_more)
+            headers_ask_from_tip(spv, other);
     }
 }
 
@@ -80,12 +111,13 @@ static bool room_for_headers(const struct spv *spv)
     return spv->best->height < spv->stored->height + UNSTORED_MAX;
 }
 
-static void learned(struct spv *spv, struct peer *peer, struct header_node *node)
+void headers_learned(struct spv *spv, struct peer *peer, struct header_node *node)
 {
     if (peer->best == node ||
         (peer->best && u256_compare(&node->work, &peer->best->work) <= 0))
         return;
     peer->best = node;
+    identity_ours(spv);
     spv->revision++;
 }
 
@@ -98,76 +130,163 @@ static void present(struct spv *spv, struct peer *peer)
     spv->revision++;
 }
 
-enum taken { TAKEN_ALL, TAKEN_PART, TAKEN_FAULT };
-
-/* Add the headers to the tree up to the first that can't be; *last is the newest that is
- * there now. On TAKEN_FAULT the peer is gone. */
-static enum taken take_headers(struct spv *spv, struct peer *peer,
-                               struct header_node **last,
-                               const struct block_header *headers, size_t count,
-                               bool asked)
+void headers_from_future(struct spv *spv, struct peer *peer, struct block_time time)
 {
-    for (size_t i = 0; i < count; i++) {
-        struct header_node *node;
+    peer->future = time;
+    peer->probe_at = mono_add(spv->now.mono, PROBE_FUTURE_MS);
+    spv->revision++;
+}
+
+void headers_refused(struct spv *spv, struct peer *peer,
+                     const struct block_header *header, const struct error *error)
+{
+    /* The chain that split off marks its headers so; on ours the sign is no version. */
+    if (header->version < 0)
+        identity_other_chain(spv, peer, "a header of its has bit 31 of the version set");
+    else
+        peer_drop(spv, peer, error->text);
+}
+
+enum taken headers_add(struct spv *spv, struct peer *peer,
+                       const struct block_header *headers, size_t count, bool asked)
+{
+    struct header_node *node =
+        count ? header_tree_find(spv->tree, &headers[0].previous) : NULL;
+    struct header_node *last = NULL;
+    enum taken taken = TAKEN_ALL;
+    for (size_t i = 0; taken == TAKEN_ALL && i < count; i++) {
         struct error error;
+        if (node && identity_refuses(spv, node, &headers[i], &error)) {
+            identity_other_chain(spv, peer, "%s", error.text);
+            return TAKEN_FAULT;
+        }
         switch (header_tree_add(spv->tree, &node, &headers[i], spv->now.wall, &error)) {
         case HEADER_ADDED:
         case HEADER_KNOWN:
-            *last = node;
+            last = node;
             break;
         case HEADER_ORPHAN:
-            if (i > 0) {
-                peer_drop(spv, peer, "headers that don't follow one another");
-                return TAKEN_FAULT;
-            }
             if (!asked && !peer->headers_asked)
                 headers_ask(spv, peer, spv->best);
-            return TAKEN_PART;
+            taken = TAKEN_PART;
+            break;
         case HEADER_TOO_OLD:
             spv_note(spv, LOG_CHAIN, LOG_DEBUG, peer,
                      "its branch forks below our window");
-            return TAKEN_PART;
+            taken = TAKEN_PART;
+            break;
         case HEADER_FUTURE:
-            peer->future = headers[i].time;
-            peer->probe_at = mono_add(spv->now.mono, PROBE_FUTURE_MS);
-            spv->revision++;
-            return TAKEN_PART;
+            headers_from_future(spv, peer, headers[i].time);
+            taken = TAKEN_PART;
+            break;
         case HEADER_INVALID:
-            peer_drop(spv, peer, error.text);
+            headers_refused(spv, peer, &headers[i], &error);
             return TAKEN_FAULT;
         }
     }
-    return TAKEN_ALL;
-}
-
-static void take_decoded(struct spv *spv, struct peer *peer,
-                         const struct block_header *headers, size_t count)
-{
-    bool asked = peer->headers_asked;
-    peer->headers_asked = false;
-    struct header_node *last = NULL;
-    enum taken taken = take_headers(spv, peer, &last, headers, count, asked);
-    if (taken == TAKEN_FAULT)
-        return;
     if (last)
-        learned(spv, peer, last);
+        headers_learned(spv, peer, last);
     if (taken == TAKEN_ALL)
         present(spv, peer);
-    if (header_tree_count(spv->tree) > TREE_NODES_MAX) {
-        peer_drop(spv, peer, "too many headers on branches of little work");
+    return taken;
+}
+
+void headers_more_after(struct peer *peer, const struct block_hash *hash)
+{
+    peer->headers_more = true;
+    peer->headers_next = *hash;
+}
+
+static struct header_node *last_of(const struct spv *spv,
+                                   const struct block_header *headers, size_t count)
+{
+    struct block_hash hash;
+    if (!count)
+        return NULL;
+    block_header_hash(&hash, &headers[count - 1]);
+    return header_tree_find(spv->tree, &hash);
+}
+
+void headers_take(struct spv *spv, struct peer *peer, const struct block_header *headers,
+                  size_t count, bool asked)
+{
+    enum taken taken = headers_add(spv, peer, headers, count, asked);
+    if (taken == TAKEN_FAULT)
         return;
-    }
     peer->headers_done = false;
     if (taken == TAKEN_ALL && count == HEADERS_MAX) {
-        if (room_for_headers(spv))
-            headers_ask(spv, peer, last);
+        struct block_hash last;
+        block_header_hash(&last, &headers[count - 1]);
+        headers_more_after(peer, &last);
     } else if (asked) {
-        settled(spv, peer);
+        struct header_node *end =
+            taken == TAKEN_ALL ? last_of(spv, headers, count) : NULL;
+        if (end && (identity_ends_short(spv, peer, end->height) ||
+                    identity_stuck_at_split(spv, peer, end->height, end->header.time)))
+            return;
+        headers_settled(spv, peer);
         if (count || !ask_further_back(spv, peer))
             peer->headers_back = 0;
     } else {
         peer->headers_done = true;
     }
+}
+
+bool headers_connect(const struct spv *spv, const struct block_header *header)
+{
+    return header_tree_find(spv->tree, &header->previous) ||
+           header_tree_below_root(spv->tree, NULL, &header->previous);
+}
+
+/* Its branch leaves ours below the tree. If all of it that there is can't have more work
+ * than ours, that's all; else it has to be judged from genesis on. */
+static void take_deep(struct spv *spv, struct peer *peer,
+                      const struct block_header *headers, size_t count, uint32_t fork)
+{
+    struct u256 most = header_tree_root(spv->tree)->work;
+    for (size_t i = 0; i < count; i++) {
+        struct u256 target;
+        if (!compact_to_target(&target, headers[i].bits))
+            break; /* refused where it is judged */
+        struct u256 one = pow_work(headers[i].bits);
+        most = u256_add(&most, &one);
+    }
+    if (count == HEADERS_MAX || u256_compare(&most, &spv->best->work) > 0) {
+        low_work_start_deep(spv, peer);
+        return;
+    }
+    if (!identity_stuck_at_split(spv, peer, fork + (uint32_t)count,
+                                 headers[count - 1].time))
+        headers_settled(spv, peer);
+}
+
+static bool follow_one_another(const struct block_header *headers, size_t count)
+{
+    for (size_t i = 1; i < count; i++) {
+        struct block_hash hash;
+        block_header_hash(&hash, &headers[i - 1]);
+        if (!block_hash_equal(&headers[i].previous, &hash))
+            return false;
+    }
+    return true;
+}
+
+static void take_decoded(struct spv *spv, struct peer *peer,
+                         const struct block_header *headers, size_t count)
+{
+    if (!follow_one_another(headers, count)) {
+        peer_drop(spv, peer, "headers that don't follow one another");
+        return;
+    }
+    if (peer->presync && low_work_message(spv, peer, headers, count))
+        return;
+    bool asked = peer->headers_asked;
+    uint32_t fork;
+    peer->headers_asked = false;
+    if (count && header_tree_below_root(spv->tree, &fork, &headers[0].previous))
+        take_deep(spv, peer, headers, count, fork);
+    else if (!count || !low_work_start(spv, peer, headers, count))
+        headers_take(spv, peer, headers, count, asked);
 }
 
 void headers_message(struct spv *spv, struct peer *peer, struct bytes payload)
@@ -180,7 +299,7 @@ void headers_message(struct spv *spv, struct peer *peer, struct bytes payload)
         free(headers);
         break;
     case HEADERS_OTHER_CHAIN:
-        peer_drop(spv, peer, "it is on another chain: its headers aren't 80 bytes");
+        identity_other_chain(spv, peer, "its headers aren't 80 bytes");
         break;
     case HEADERS_MALFORMED:
         peer_drop(spv, peer, "malformed headers message");
@@ -188,14 +307,9 @@ void headers_message(struct spv *spv, struct peer *peer, struct bytes payload)
     }
 }
 
-void headers_inv(struct spv *spv, struct peer *peer, struct bytes payload)
+void headers_inv(struct spv *spv, struct peer *peer, const struct inv_item *items,
+                 size_t count)
 {
-    struct inv_item *items;
-    size_t count;
-    if (!inv_decode(&items, &count, payload)) {
-        peer_drop(spv, peer, "malformed inv message");
-        return;
-    }
     bool unknown = false;
     for (size_t i = 0; i < count; i++) {
         if (items[i].type != INV_BLOCK && items[i].type != INV_WITNESS_BLOCK)
@@ -204,16 +318,16 @@ void headers_inv(struct spv *spv, struct peer *peer, struct bytes payload)
         memcpy(hash.b, items[i].hash, sizeof hash.b);
         struct header_node *node = header_tree_find(spv->tree, &hash);
         if (node)
-            learned(spv, peer, node);
+            headers_learned(spv, peer, node);
         else
             unknown = true;
     }
-    free(items);
     if (unknown && !peer->headers_asked)
         headers_ask(spv, peer, spv->best);
 }
 
-/* Another peer leads when the one that did is gone or silent. */
+/* Another peer leads when the one that did is gone, silent or takes too long: a presync
+ * goes on beside the next one's. */
 static void choose_leader(struct spv *spv)
 {
     if (spv->headers_settled || spv->headers_from)
@@ -221,18 +335,22 @@ static void choose_leader(struct spv *spv)
     struct peer *pick = NULL;
     for (size_t i = 0; i < spv->peer_count; i++) {
         struct peer *peer = &spv->peers[i];
-        if (peer->state == PEER_READY && !peer->headers_asked &&
+        if (peer->state == PEER_READY && !peer->headers_asked && !peer->headers_more &&
+            !peer->presync && !peer->headers_done &&
             (!pick || peer->stalled_until.ms < pick->stalled_until.ms))
             pick = peer;
     }
     if (!pick)
         return;
-    spv->headers_from = pick->id;
+    lead(spv, pick);
     headers_ask(spv, pick, spv->best);
 }
 
 void headers_tick(struct spv *spv)
 {
+    if (!spv->headers_settled && spv->headers_from &&
+        mono_reached(spv->now.mono, spv->lead_until))
+        spv->headers_from = 0;
     for (size_t i = 0; i < spv->peer_count; i++) {
         struct peer *peer = &spv->peers[i];
         if (peer->state != PEER_READY)
@@ -241,24 +359,33 @@ void headers_tick(struct spv *spv)
             present(spv, peer);
         if (peer->headers_asked && mono_reached(spv->now.mono, peer->headers_deadline)) {
             peer->headers_asked = false;
+            low_work_forget(peer);
             peer_stalled(spv, peer);
             if (spv->headers_from == peer->id)
                 spv->headers_from = 0;
         } else if (!peer->headers_asked && mono_reached(spv->now.mono, peer->probe_at)) {
-            ask_from_tip(spv, peer);
+            headers_ask_from_tip(spv, peer);
         }
     }
 }
 
-/* A full answer that found no room is followed up once the store has caught up. */
+struct mono_time headers_deadline(const struct spv *spv)
+{
+    return spv->headers_from && !spv->headers_settled ? spv->lead_until : MONO_NEVER;
+}
+
+/* A full message is followed up once there is room, whoever sent it. */
 static void ask_further(struct spv *spv)
 {
-    if (!room_for_headers(spv))
-        return;
-    struct peer *peer = peer_find(spv, spv->headers_from);
-    if (peer && !peer->headers_asked && peer->state == PEER_READY)
-        headers_ask(spv, peer, peer->best ? peer->best : spv->best);
-    choose_leader(spv);
+    for (size_t i = 0; i < spv->peer_count && room_for_headers(spv); i++) {
+        struct peer *peer = &spv->peers[i];
+        if (peer->state != PEER_READY || !peer->headers_more || peer->headers_asked)
+            continue;
+        struct header_node *from = header_tree_find(spv->tree, &peer->headers_next);
+        headers_ask(spv, peer, from ? from : spv->best);
+    }
+    if (room_for_headers(spv))
+        choose_leader(spv);
 }
 
 static void best_update(struct spv *spv)
@@ -322,35 +449,9 @@ void headers_stored(struct spv *spv, struct header_node *tip)
     spv->stored = tip;
 }
 
-static void checkpoint_differs(struct spv *spv, const struct checkpoint *checkpoint)
-{
-    char hash[ID_TEXT_MAX];
-    block_hash_text(hash, &checkpoint->hash);
-    error_set(
-        &spv->identity_reason,
-        "the chain doesn't contain the checkpoint %s at height %u: it is another chain",
-        hash, checkpoint->height);
-    spv->identity_bad = true;
-    spv->revision++;
-    spv_note(spv, LOG_CHAIN, LOG_ERROR, NULL, "%s", spv->identity_reason.text);
-}
-
-void headers_check_rows(struct spv *spv, uint32_t height, const struct chain_row *row)
-{
-    for (size_t i = 0; i < spv->checkpoint_count; i++) {
-        if (spv->checkpoints[i].height != height || spv->checkpoint_seen[i])
-            continue;
-        spv->checkpoint_seen[i] = true;
-        spv->revision++;
-        if (!block_hash_equal(&spv->checkpoints[i].hash, &row->hash))
-            checkpoint_differs(spv, &spv->checkpoints[i]);
-    }
-}
-
 /* What will be needed of nodes that are about to be pruned. */
 static void remember_below(struct spv *spv, uint32_t height)
 {
-    uint32_t root = header_tree_root(spv->tree)->height;
     while (spv->checkpoint_hash_count * CFCHECKPT_INTERVAL <= height) {
         uint32_t at = (uint32_t)spv->checkpoint_hash_count * CFCHECKPT_INTERVAL;
         struct header_node *node = header_tree_ancestor(spv->tree, spv->best, at);
@@ -361,17 +462,7 @@ static void remember_below(struct spv *spv, uint32_t height)
                      spv->checkpoint_hash_count + 1, sizeof *spv->checkpoint_hashes);
         spv->checkpoint_hashes[spv->checkpoint_hash_count++] = node->hash;
     }
-    for (size_t i = 0; i < spv->checkpoint_count; i++) {
-        const struct checkpoint *checkpoint = &spv->checkpoints[i];
-        if (spv->checkpoint_seen[i] || checkpoint->height > height ||
-            checkpoint->height < root)
-            continue;
-        spv->checkpoint_seen[i] = true;
-        struct header_node *node =
-            header_tree_ancestor(spv->tree, spv->best, checkpoint->height);
-        if (node && !block_hash_equal(&node->hash, &checkpoint->hash))
-            checkpoint_differs(spv, checkpoint);
-    }
+    identity_remember_below(spv, height);
 }
 
 static void forget(void *context, struct header_node *node)
@@ -381,7 +472,7 @@ static void forget(void *context, struct header_node *node)
         spv->ledger = NULL;
     for (size_t i = 0; i < spv->peer_count; i++)
         if (spv->peers[i].best == node)
-            spv->peers[i].best = NULL;
+            spv->peers[i].best = node->parent; /* it has that one, too */
 }
 
 static void prune(struct spv *spv)
@@ -400,27 +491,30 @@ static void prune(struct spv *spv)
     header_tree_prune(spv->tree, spv->stored, forget, spv);
 }
 
-/* Checkpoints that lie below the first root are compared with the stored rows. */
-static void ask_checkpoint_rows(struct spv *spv)
+/* More branches than there is room for: those of least work go. Those that peers' second
+ * downloads stand on only if all else isn't enough. */
+static void evict(struct spv *spv)
 {
-    if (spv->checkpoints_asked)
+    if (header_tree_count(spv->tree) <= TREE_NODES_MAX || spv->lanes[LANE_FRONT].applying)
         return;
-    spv->checkpoints_asked = true;
-    for (size_t i = 0; i < spv->checkpoint_count; i++) {
-        if (spv->checkpoints[i].height >= header_tree_root(spv->tree)->height)
-            continue;
-        struct spv_effect *effect = spv_effect_add(spv, SPV_LOAD_ROWS);
-        effect->ticket = ticket_of(TICKET_CHECKPOINT, spv->checkpoints[i].height);
-        effect->load.from = spv->checkpoints[i].height;
-        effect->load.count = 1;
-    }
+    struct header_node *keep[3 + PEERS_MAX] = {spv->stored, spv->ledger,
+                                               spv->lanes[LANE_FRONT].target_node};
+    size_t count = 3;
+    for (size_t i = 0; i < spv->peer_count; i++)
+        if (spv->peers[i].presync && presync_second(spv->peers[i].presync))
+            keep[count++] =
+                header_tree_find(spv->tree, presync_at(spv->peers[i].presync));
+    header_tree_evict(spv->tree, TREE_NODES_KEPT, keep, count, forget, spv);
+    if (header_tree_count(spv->tree) > TREE_NODES_MAX)
+        header_tree_evict(spv->tree, TREE_NODES_KEPT, keep, 3, forget, spv);
 }
 
 void headers_update(struct spv *spv)
 {
-    ask_checkpoint_rows(spv);
+    identity_ask_rows(spv);
     best_update(spv);
     flush(spv);
     prune(spv);
+    evict(spv);
     ask_further(spv);
 }

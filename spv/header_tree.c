@@ -166,8 +166,8 @@ static enum header_verdict judge(const struct header_tree *tree, struct entry **
 {
     *parent = entry_find(tree, &header->previous);
     if (*parent == NULL) {
-        return header_tree_is_below_root(tree, &header->previous) ? HEADER_TOO_OLD
-                                                                  : HEADER_ORPHAN;
+        return header_tree_below_root(tree, NULL, &header->previous) ? HEADER_TOO_OLD
+                                                                     : HEADER_ORPHAN;
     }
     struct header_node *node = &(*parent)->node;
     if (node->invalid) {
@@ -199,10 +199,7 @@ static enum header_verdict add(struct header_tree *tree, struct entry **out,
         return HEADER_KNOWN;
     }
     if (!pow_check(tree->network, hash, header->bits)) {
-        error_set(error,
-                  "proof of work: the hash is above the target, or bits %08x are out "
-                  "of range",
-                  header->bits);
+        pow_error(error, header->bits);
         return HEADER_INVALID;
     }
     struct entry *parent;

@@ -109,11 +109,22 @@ void header_tree_prune(struct header_tree *tree, struct header_node *keep,
                        void (*forget)(void *context, struct header_node *node),
                        void *context);
 
+/* Free side branches, those of least work first (of equal work the newest), until at most
+ * `most` nodes are left or only the best chain and the branches that lead to the nodes of
+ * `keep` (NULLs are passed over). `forget` as above. */
+void header_tree_evict(struct header_tree *tree, size_t most,
+                       struct header_node *const *keep, size_t keep_count,
+                       void (*forget)(void *context, struct header_node *node),
+                       void *context);
+
 /* The sparse hashes below the root: one for each height divisible by RETARGET_INTERVAL,
  * ascending from 0. Copied; what isn't below the root is left out. Given at start, kept
  * up by pruning. */
 void header_tree_set_sparse(struct header_tree *tree, const struct block_hash *hashes,
                             size_t count);
+/* Whether this hash is known to lie below the root; *height (if not NULL) is its own. */
+bool header_tree_below_root(const struct header_tree *tree, uint32_t *height,
+                            const struct block_hash *hash);
 /* Bitcoin's block locator from `tip` downward: dense, then doubling steps, then sparse
  * hashes, genesis last. Returns the count, at most `max` (LOCATOR_MAX is enough). */
 size_t header_tree_locator(const struct header_tree *tree, struct block_hash *out,

@@ -11,6 +11,7 @@ struct entry {
     struct entry *next_sibling;
     uint64_t order;               /* of arrival */
     struct mono_time aside_until; /* the latest of the node's own and its ancestors' */
+    bool kept;                    /* during header_tree_evict only */
 };
 
 struct header_tree {
@@ -45,9 +46,6 @@ static inline bool header_tree_on_chain(const struct header_tree *tree,
     return at < tree->chain_len && tree->chain[at] == node;
 }
 
-/* Whether this hash is known to lie below the root. */
-bool header_tree_is_below_root(const struct header_tree *tree,
-                               const struct block_hash *hash);
 /* Free a node, off its parent's list already or about to be, and all that descend from
  * it. */
 void header_tree_free_branch(struct header_tree *tree, struct header_node *top,

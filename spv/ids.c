@@ -22,6 +22,12 @@ bool outpoint_equal(const struct outpoint *a, const struct outpoint *b)
     return a->vout == b->vout && memcmp(a->txid.b, b->txid.b, sizeof(a->txid.b)) == 0;
 }
 
+int outpoint_compare(const struct outpoint *a, const struct outpoint *b)
+{
+    int by_txid = memcmp(a->txid.b, b->txid.b, sizeof(a->txid.b));
+    return by_txid != 0 ? by_txid : (a->vout > b->vout) - (a->vout < b->vout);
+}
+
 void block_hash_text(char out[static ID_TEXT_MAX], const struct block_hash *hash)
 {
     hex_encode_reversed(out, hash->b, sizeof(hash->b));

@@ -34,6 +34,8 @@ struct outpoint {
 bool block_hash_equal(const struct block_hash *a, const struct block_hash *b);
 bool filter_header_equal(const struct filter_header *a, const struct filter_header *b);
 bool outpoint_equal(const struct outpoint *a, const struct outpoint *b);
+/* By the bytes of the txid, then by vout: below, at or above zero. */
+int outpoint_compare(const struct outpoint *a, const struct outpoint *b);
 
 void block_hash_text(char out[static ID_TEXT_MAX], const struct block_hash *hash);
 void txid_text(char out[static ID_TEXT_MAX], const struct txid *txid);

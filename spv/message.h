@@ -19,6 +19,8 @@
 #define NODE_WITNESS (UINT64_C(1) << 3)
 #define NODE_COMPACT_FILTERS (UINT64_C(1) << 6)
 #define NODE_NETWORK_LIMITED (UINT64_C(1) << 10)
+/* Of the chain that split off in August 2026. */
+#define NODE_OTHER_CHAIN UINT64_C(0x10000000)
 
 enum message_kind {
     MESSAGE_VERSION,
@@ -38,6 +40,7 @@ enum message_kind {
     MESSAGE_GETDATA,
     MESSAGE_BLOCK,
     MESSAGE_NOTFOUND,
+    MESSAGE_TX,
     MESSAGE_OTHER, /* any command that we have no use for */
 };
 
@@ -84,7 +87,9 @@ NODISCARD bool nonce_decode(uint64_t *out, struct bytes payload);
 
 /* inv, getdata, notfound */
 #define INV_MAX 50000
+#define INV_TX 1
 #define INV_BLOCK 2
+#define INV_WITNESS_TX 0x40000001
 #define INV_WITNESS_BLOCK 0x40000002
 struct inv_item {
     uint32_t type;

@@ -1,6 +1,12 @@
 #include "spv/network.h"
 
+#include <assert.h>
 #include <string.h>
+
+#include "base/bytes.h"
+#include "base/hash.h"
+#include "base/hex.h"
+#include "base/mem.h"
 
 /* The bytes of a 32-bit word, last or first byte first. */
 #define LE(w)                                                                            \
@@ -131,22 +137,21 @@ static const struct filter_checkpoint testnet3_filter_checkpoints[] = {
            0xca4b7893, 0x94bc5090)}},
 };
 
+/* Bitcoin Core's; those without a published restriction of the service bits that they
+ * answer for count as knowing ours. */
 static const char *const mainnet_seeds[] = {
-    "seed.bitcoin.sipa.be",
-    "dnsseed.bluematt.me",
-    "seed.bitcoin.jonasschnelli.ch",
-    "seed.btc.petertodd.net",
-    "seed.bitcoin.sprovoost.nl",
-    "dnsseed.emzy.de",
-    "seed.bitcoin.wiz.biz",
-    "seed.mainnet.achownodes.xyz",
-    NULL,
+    "seed.bitcoin.sprovoost.nl",     "dnsseed.emzy.de",        "seed.bitcoin.wiz.biz",
+    "seed.mainnet.achownodes.xyz",   "seed.bitcoin.sipa.be",   "dnsseed.bluematt.me",
+    "seed.bitcoin.jonasschnelli.ch", "seed.btc.petertodd.net", NULL,
 };
 
 static const char *const testnet3_seeds[] = {
-    "testnet-seed.bitcoin.jonasschnelli.ch", "seed.tbtc.petertodd.net",
-    "seed.testnet.bitcoin.sprovoost.nl",     "testnet-seed.bluematt.me",
-    "seed.testnet.achownodes.xyz",           NULL,
+    "seed.testnet.bitcoin.sprovoost.nl",
+    "seed.testnet.achownodes.xyz",
+    "testnet-seed.bitcoin.jonasschnelli.ch",
+    "seed.tbtc.petertodd.net",
+    "testnet-seed.bluematt.me",
+    NULL,
 };
 
 static const char *const testnet4_seeds[] = {
@@ -193,6 +198,8 @@ static const struct network mainnet = {
     .filter_checkpoints = mainnet_filter_checkpoints,
     .filter_checkpoint_count = COUNT(mainnet_filter_checkpoints),
     .dns_seeds = mainnet_seeds,
+    .filter_seeds = 4,
+    .split_height = 961632,
     .subsidy_halving_interval = 210000,
 };
 
@@ -226,6 +233,7 @@ static const struct network testnet3 = {
     .filter_checkpoints = testnet3_filter_checkpoints,
     .filter_checkpoint_count = COUNT(testnet3_filter_checkpoints),
     .dns_seeds = testnet3_seeds,
+    .filter_seeds = 2,
     .subsidy_halving_interval = 210000,
 };
 
@@ -258,6 +266,8 @@ static const struct network testnet4 = {
     .checkpoints = testnet4_checkpoints,
     .checkpoint_count = COUNT(testnet4_checkpoints),
     .dns_seeds = testnet4_seeds,
+    .filter_seeds = 2,
+    .split_height = 150308,
     .subsidy_halving_interval = 210000,
 };
 
@@ -289,6 +299,7 @@ static const struct network signet = {
     .checkpoints = signet_checkpoints,
     .checkpoint_count = COUNT(signet_checkpoints),
     .dns_seeds = signet_seeds,
+    .filter_seeds = 2,
     .subsidy_halving_interval = 210000,
 };
 
@@ -340,4 +351,35 @@ const struct network *network_find(const char *name)
 const struct network *const *network_all(void)
 {
     return networks;
+}
+
+struct custom_signet {
+    struct network network; /* first, so that freeing it frees the name */
+    char name[sizeof("signet_") + 8];
+};
+
+struct network *network_signet_new(const uint8_t *challenge, size_t len)
+{
+    struct writer serialized;
+    uint8_t hash[32];
+    assert(len > 0 && len <= SIGNET_CHALLENGE_MAX);
+    writer_init(&serialized);
+    write_var_bytes(&serialized, (struct bytes){challenge, len});
+    sha256d(hash, serialized.data, serialized.len);
+    writer_release(&serialized);
+    if (get_u32le(hash) == signet.magic) {
+        return NULL;
+    }
+    struct custom_signet *custom = mem_zalloc(1, sizeof(*custom));
+    memcpy(custom->name, "signet_", sizeof("signet_"));
+    hex_encode(custom->name + strlen("signet_"), hash, 4);
+    custom->network = signet;
+    custom->network.name = custom->name;
+    custom->network.magic = get_u32le(hash);
+    custom->network.checkpoints = NULL;
+    custom->network.checkpoint_count = 0;
+    custom->network.dns_seeds = no_seeds;
+    custom->network.filter_seeds = 0;
+    memset(custom->network.minimum_work, 0, sizeof(custom->network.minimum_work));
+    return &custom->network;
 }

@@ -34,7 +34,7 @@ struct filter_checkpoint {
 };
 
 struct network {
-    const char *name; /* mainnet testnet3 testnet4 signet regtest */
+    const char *name; /* mainnet testnet3 testnet4 signet regtest; or signet_MAGIC */
     uint32_t magic;   /* as a little-endian number of the four wire bytes */
     uint16_t port;
     uint16_t http_port;
@@ -55,8 +55,23 @@ struct network {
     const struct filter_checkpoint *filter_checkpoints; /* ascending heights */
     size_t filter_checkpoint_count;
     const char *const *dns_seeds; /* NULL-terminated */
+    /* The first so many also answer for x49.HOST, with nodes that serve compact filters
+     * (NODE_NETWORK, NODE_WITNESS, NODE_COMPACT_FILTERS); the others know fewer prefixes
+     * or none. */
+    size_t filter_seeds;
     uint32_t subsidy_halving_interval;
+    /* From here a minority's chain with other headers shares magic and port; 0: none. */
+    uint32_t split_height;
 };
+
+/* BIP 325: the signet of another challenge (1 to SIGNET_CHALLENGE_MAX bytes). Its magic
+ * is the start of the challenge's double SHA-256, its genesis the default signet's;
+ * nothing is known of its seeds, checkpoints and work. The default's challenge gives
+ * NULL, else the caller frees it. What makes its blocks valid, a signature in the
+ * coinbase that satisfies the challenge, isn't in the headers and isn't checked, on the
+ * default signet neither: a signet's chain is the one of most work that peers show. */
+#define SIGNET_CHALLENGE_MAX 10000
+struct network *network_signet_new(const uint8_t *challenge, size_t len);
 
 /* NULL if there is no network of this name. The table lives for ever. */
 const struct network *network_find(const char *name);

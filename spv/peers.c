@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "spv/core_state.h"
+#include "spv/mempool.h"
 
 struct peer *peer_find(struct spv *spv, uint32_t id)
 {
@@ -45,9 +46,11 @@ static void dial(struct spv *spv, struct peer *peer)
 static void disconnect(struct spv *spv, struct peer *peer, int64_t retry_ms)
 {
     uint32_t id = peer->id;
+    mempool_peer_gone(spv, peer);
     struct spv_address address = peer->address;
     bool mute = peer->mute;
     claims_release(&peer->claims);
+    low_work_forget(peer);
     memset(peer, 0, sizeof *peer);
     claims_init(&peer->claims);
     peer->address = address;
@@ -73,13 +76,19 @@ void peer_lost(struct spv *spv, struct peer *peer)
     disconnect(spv, peer, next_retry(peer));
 }
 
-void peer_drop(struct spv *spv, struct peer *peer, const char *fault)
+void peer_drop_for(struct spv *spv, struct peer *peer, const char *fault,
+                   int64_t retry_ms)
 {
     if (fault)
         spv_note(spv, LOG_NET, LOG_WARNING, peer, "let go: %s", fault);
     struct spv_effect *effect = spv_effect_add(spv, SPV_DROP);
     effect->peer = peer->id;
-    disconnect(spv, peer, fault ? RETRY_FAULT_MS : next_retry(peer));
+    disconnect(spv, peer, retry_ms);
+}
+
+void peer_drop(struct spv *spv, struct peer *peer, const char *fault)
+{
+    peer_drop_for(spv, peer, fault, fault ? RETRY_FAULT_MS : next_retry(peer));
 }
 
 void peer_ban(struct spv *spv, struct peer *peer, const char *reason)
@@ -105,6 +114,8 @@ void peer_connected(struct spv *spv, struct peer *peer)
         .time = spv->now.wall.s,
         .nonce = spv->own_nonce,
         .start_height = (int32_t)spv->best->height,
+        /* BIP 37, BIP 60: whether transactions are to be announced. */
+        .relay = spv->mempool != NULL,
     };
     memcpy(version.agent, spv->agent, sizeof spv->agent);
     struct writer payload;
@@ -136,6 +147,11 @@ static void take_version(struct spv *spv, struct peer *peer, struct bytes payloa
     }
     if (version.nonce == spv->own_nonce) {
         peer_drop(spv, peer, "connected to ourselves");
+        return;
+    }
+    /* Where there is no split, nodes that know of it show the bit, too. */
+    if (spv->network->split_height && version.services & NODE_OTHER_CHAIN) {
+        identity_other_chain(spv, peer, "its service bits name another proof of work");
         return;
     }
     const char *missing = missing_service(version.services, spv->scan_blocks);
@@ -194,8 +210,31 @@ static void take_pong(struct peer *peer, struct bytes payload)
         peer->ping_nonce = 0;
 }
 
-static void take_notfound(struct spv *spv, struct peer *peer)
+static void take_inv(struct spv *spv, struct peer *peer, struct bytes payload)
 {
+    struct inv_item *items;
+    size_t count;
+    if (!inv_decode(&items, &count, payload)) {
+        peer_drop(spv, peer, "malformed inv message");
+        return;
+    }
+    headers_inv(spv, peer, items, count);
+    mempool_inv(spv, peer, items, count);
+    free(items);
+}
+
+static void take_notfound(struct spv *spv, struct peer *peer, struct bytes payload)
+{
+    struct inv_item *items;
+    size_t count;
+    if (!inv_decode(&items, &count, payload)) {
+        peer_drop(spv, peer, "malformed notfound message");
+        return;
+    }
+    size_t transactions = mempool_notfound(spv, peer, items, count);
+    free(items);
+    if (transactions == count && count)
+        return;
     /* What it doesn't have, others are asked for. */
     peer_stalled(spv, peer);
     peer->pause_until = mono_add(spv->now.mono, NOTFOUND_PAUSE_MS);
@@ -229,7 +268,7 @@ void peer_message(struct spv *spv, struct peer *peer, const struct frame *frame,
         return;
     case MESSAGE_INV:
         if (ready)
-            headers_inv(spv, peer, payload);
+            take_inv(spv, peer, payload);
         return;
     case MESSAGE_CFCHECKPT:
         if (ready)
@@ -249,7 +288,11 @@ void peer_message(struct spv *spv, struct peer *peer, const struct frame *frame,
         return;
     case MESSAGE_NOTFOUND:
         if (ready)
-            take_notfound(spv, peer);
+            take_notfound(spv, peer, payload);
+        return;
+    case MESSAGE_TX:
+        if (ready)
+            mempool_tx(spv, peer, payload);
         return;
     case MESSAGE_SENDHEADERS:
     case MESSAGE_GETHEADERS:

@@ -1,6 +1,7 @@
 #include "spv/pow.h"
 
 #include <assert.h>
+#include <inttypes.h>
 
 #define SPACING (10 * 60)
 #define TIMESPAN (RETARGET_INTERVAL * SPACING)
@@ -65,6 +66,14 @@ bool pow_check(const struct network *network, const struct block_hash *hash,
     struct u256 value = u256_from_le(hash->b);
     return u256_compare(&value, &target) <= 0;
 #endif
+}
+
+void pow_error(struct error *error, uint32_t bits)
+{
+    error_set(error,
+              "proof of work: the hash is above the target, or bits %08" PRIx32
+              " are out of range",
+              bits);
 }
 
 struct u256 pow_work(uint32_t bits)

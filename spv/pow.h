@@ -2,6 +2,7 @@
 #ifndef SPV_POW_H
 #define SPV_POW_H
 
+#include "base/error.h"
 #include "spv/header.h"
 #include "spv/network.h"
 #include "spv/u256.h"
@@ -15,6 +16,9 @@ uint32_t target_to_compact(const struct u256 *target);
  * as good enough.) */
 NODISCARD bool pow_check(const struct network *network, const struct block_hash *hash,
                          uint32_t bits);
+
+/* Say that a header with these bits failed pow_check. */
+void pow_error(struct error *error, uint32_t bits);
 
 /* 2^256 / (target + 1): the expected number of hashes behind a header with these valid
  * bits. */

@@ -35,6 +35,7 @@ struct errand {
     struct chain_row *rows;
     struct cohort_table cohorts;
     struct ledger_outcome outcome; /* of APPLY */
+    struct foreseen foreseen;
 };
 
 static struct errand *errand_new(struct client *client, struct spv_effect *effect,
@@ -52,6 +53,7 @@ static void errand_free(struct errand *errand)
 {
     spv_effect_release(&errand->effect);
     cohort_table_release(&errand->cohorts);
+    foreseen_release(&errand->foreseen);
     free(errand->rows);
     free(errand->outcome.reports);
     free(errand);
@@ -304,6 +306,15 @@ static bool apply_verdict(struct errand *errand, enum store_result result)
     return false;
 }
 
+static void hand_up_blocks(const struct errand *errand)
+{
+    const struct client_handler *handler = &errand->client->handler;
+    const struct spv_effect *effect = &errand->effect;
+    for (size_t i = 0; effect->apply.cohort == 0 && i < effect->apply.count; i++)
+        if (effect->apply.blocks[i])
+            handler->block(handler->context, effect->apply.blocks[i]);
+}
+
 static void apply_done(void *context, enum store_result result, const struct error *error)
 {
     struct errand *errand = context;
@@ -314,6 +325,8 @@ static void apply_done(void *context, enum store_result result, const struct err
     } else if (!client->stopped) {
         if (result == STORE_OK && errand->effect.apply.commit)
             log_applied(errand);
+        if (result == STORE_OK)
+            hand_up_blocks(errand);
         errand->input.applied.reason = error->text;
         errand->input.applied.cohorts = &errand->cohorts;
         step(client, &errand->input);
@@ -362,6 +375,33 @@ static void unstage_done(void *context, enum store_result result,
     (void)result;
     (void)error;
     errand_free(context);
+}
+
+static enum store_result look_up_work(void *context, struct store *store,
+                                      struct ledger *ledger, struct error *error)
+{
+    struct errand *errand = context;
+    struct store_txn *txn;
+    enum store_result result = store_begin(store, &txn, STORE_READ, error);
+    if (result != STORE_OK)
+        return result;
+    result = ledger_foresee(ledger, txn, &errand->foreseen,
+                            errand->effect.look_up.transaction, error);
+    store_abort(txn);
+    return result;
+}
+
+static void look_up_done(void *context, enum store_result result,
+                         const struct error *error)
+{
+    struct errand *errand = context;
+    struct client *client = errand->client;
+    if (store_answered(errand, result, error)) {
+        client->handler.foreseen(client->handler.context,
+                                 errand->effect.look_up.transaction, &errand->foreseen);
+        step(client, &errand->input);
+    }
+    errand_free(errand);
 }
 
 /* ---- effects ---- */
@@ -414,6 +454,9 @@ static void perform(struct client *client, struct spv_effect *effect)
     case SPV_NOTE:
         log_line(effect->note.part, effect->note.level, "%s", effect->note.text);
         spv_effect_release(effect);
+        break;
+    case SPV_LOOK_UP:
+        send_to_store(client, effect, SPV_LOOKED_UP, look_up_work, look_up_done);
         break;
     }
 }

@@ -6,6 +6,7 @@
 #include "app/store_thread.h"
 #include "io/loop.h"
 #include "spv/core.h"
+#include "store/foresee.h"
 
 struct client;
 
@@ -15,6 +16,12 @@ struct client_handler {
     void (*changed)(void *context);
     /* Cohort 0 has advanced, or was taken back. */
     void (*moved)(void *context);
+    /* An unconfirmed transaction, and what it would do. */
+    void (*foreseen)(void *context, const struct block *transaction,
+                     const struct foreseen *foreseen);
+    /* A block was applied to cohort 0, in order; not those that only a filter spoke for.
+     */
+    void (*block)(void *context, const struct block *block);
     /* The ledger can't be written any more: the daemon has to stop. */
     void (*failed)(void *context, const struct error *error);
     void *context;

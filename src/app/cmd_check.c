@@ -6,6 +6,7 @@
 #include "app/lists.h"
 #include "app/output.h"
 #include "base/hex.h"
+#include "io/url.h"
 #include "spv/address.h"
 #include "spv/script.h"
 
@@ -70,6 +71,20 @@ static void print_scan(const struct config *config)
                config->audit_blocks);
 }
 
+/* Without the address's path, which may hold a key. */
+static void print_own_node(const struct config *config)
+{
+    char interval[TIME_TEXT_MAX];
+    struct url url;
+    struct error error;
+    duration_format(interval, config->node_check_interval);
+    if (!url_parse(&url, config->node_rpc, &error))
+        return; /* not reached: the configuration was checked */
+    printf("own node       asked every %s at %s, with %s\n", interval, url.name,
+           config->node_cookie_file);
+    url_release(&url);
+}
+
 static void print_settings(const struct config *config)
 {
     char interval[TIME_TEXT_MAX];
@@ -96,6 +111,10 @@ static void print_settings(const struct config *config)
     }
     print_scan(config);
     printf("sample         every %s\n", interval);
+    printf("mempool        %s\n",
+           config->mempool ? "unconfirmed transactions are shown" : "off");
+    if (config->node_rpc != NULL)
+        print_own_node(config);
     printf("http           %s\n", config->http_bind != NULL ? config->http_bind : "off");
 }
 

@@ -246,6 +246,56 @@ static void print_tables(const json_t *document)
                 (const char *const[]){"address", "state", "height", "agent"}, 4);
 }
 
+static void print_node_check(const json_t *document)
+{
+    const json_t *check = json_object_get(document, "node_check");
+    const json_t *height = json_object_get(check, "height");
+    char ago[TIME_TEXT_MAX];
+    if (!json_is_object(check))
+        return;
+    if (!json_is_integer(json_object_get(check, "at"))) {
+        printf("own node        not asked yet\n");
+        return;
+    }
+    duration_format(ago, now_wall().s - number_at(check, "at"));
+    if (json_is_true(json_object_get(check, "ok")))
+        printf("own node        agrees at height %" JSON_INTEGER_FORMAT ", %s ago\n",
+               json_integer_value(height), ago);
+    else
+        printf("own node        %s, %s ago\n", text_at(check, "reason"), ago);
+}
+
+static void print_pending(const json_t *document)
+{
+    static const struct table_column columns[] = {
+        {"FEED", ALIGN_LEFT},        {"CREDITS BTC", ALIGN_RIGHT},
+        {"DEBITS BTC", ALIGN_RIGHT}, {"PEERS", ALIGN_RIGHT},
+        {"FIRST SEEN", ALIGN_LEFT},  {"TRANSACTION", ALIGN_LEFT}};
+    const json_t *array = json_object_get(document, "pending");
+    struct text_table table;
+    if (json_array_size(array) == 0)
+        return;
+    printf("\npending: announced by peers, not confirmed and not verified; no sum counts "
+           "it\n");
+    text_table_init(&table, columns, sizeof(columns) / sizeof(*columns));
+    for (size_t i = 0; i < json_array_size(array); i++) {
+        const json_t *item = json_array_get(array, i);
+        char credited[AMOUNT_TEXT_MAX], debited[AMOUNT_TEXT_MAX], seen[TIME_TEXT_MAX];
+        amount_format_btc(credited,
+                          (struct amount){(uint64_t)number_at(item, "credited")});
+        amount_format_btc(debited, (struct amount){(uint64_t)number_at(item, "debited")});
+        time_format_utc(seen, number_at(item, "first_seen"));
+        text_table_cell(&table, "%s", text_at(item, "feed"));
+        text_table_cell(&table, "%s", credited);
+        text_table_cell(&table, "%s", debited);
+        text_table_cell(&table, "%" JSON_INTEGER_FORMAT, number_at(item, "peers"));
+        text_table_cell(&table, "%s", seen);
+        text_table_cell(&table, "%s", text_at(item, "txid"));
+    }
+    text_table_print(&table, stdout);
+    text_table_release(&table);
+}
+
 enum exit_status cmd_status(const struct invocation *invocation)
 {
     enum watcher_state state;
@@ -266,8 +316,10 @@ enum exit_status cmd_status(const struct invocation *invocation)
     print_state(document, state, pid);
     print_progress(document);
     print_heights(document);
+    print_node_check(document);
     print_gates(document);
     print_tables(document);
+    print_pending(document);
 out:
     json_decref(document);
     return status;

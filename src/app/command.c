@@ -39,17 +39,21 @@ const struct command commands[] = {
     {
         .name = "status",
         .usage = "[--json]",
-        .summary = "phase, heights, peers, gates, feeds",
-        .help = "Print how far the watcher is and whether each gate holds. Without a "
-                "running\n"
-                "watcher it says `stopped`, and what was known last.\n"
-                "\n"
-                "Example:\n"
-                "  reservewatch status\n"
-                "\n"
-                "Exit status: 0 every gate holds, 1 failed, 3 a gate fails, a feed's "
-                "newest\n"
-                "sample isn't good, or the watcher is stopped.\n",
+        .summary = "phase, heights, peers, gates, feeds, what is pending",
+        .help =
+            "Print how far the watcher is and whether each gate holds. Without a "
+            "running\n"
+            "watcher it says `stopped`, and what was known last. With mempool=1, also\n"
+            "transactions that peers have announced: pending, neither confirmed nor\n"
+            "verified, counted by no sum. With node_rpc=, also what one's own node "
+            "says.\n"
+            "\n"
+            "Example:\n"
+            "  reservewatch status\n"
+            "\n"
+            "Exit status: 0 every gate holds, 1 failed, 3 a gate fails, a feed's "
+            "newest\n"
+            "sample isn't good, or the watcher is stopped.\n",
         .json = true,
         .needs_config = true,
         .run = cmd_status,

@@ -123,11 +123,14 @@ void config_release(struct config *config)
     }
     free(config->path);
     free(config->datadir);
+    free(config->custom_signet);
     free(config->connect);
     free(config->checkpoints);
     free(config->filter_checkpoints);
     free(config->http_bind);
     free(config->http_hosts);
+    free(config->node_rpc);
+    free(config->node_cookie_file);
     free(config->log);
     free(config->lists);
     free(config->publishers);

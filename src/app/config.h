@@ -17,6 +17,7 @@
 #define SAMPLE_INTERVAL_DEFAULT 600
 #define AUDIT_BLOCKS_DEFAULT 10000
 #define AUDIT_BLOCKS_MAX 1000000000
+#define NODE_CHECK_INTERVAL_DEFAULT 3600
 
 struct config_list {
     char name[FEED_NAME_MAX + 1];
@@ -52,6 +53,7 @@ struct config {
     char *path;  /* of the file */
     bool absent; /* there is no such file, which is the default one */
     const struct network *network;
+    struct network *custom_signet; /* signet_challenge=: the same one; else NULL */
     char *datadir;
     struct spv_address *connect; /* connect=, each with its port */
     size_t connect_count;
@@ -66,7 +68,11 @@ struct config {
     char *http_bind;       /* host:port; NULL: http=0 */
     char **http_hosts;
     size_t http_host_count;
-    char *log; /* for log_configure; NULL: not given */
+    bool mempool;
+    char *node_rpc;              /* URL; NULL: no second opinion */
+    char *node_cookie_file;      /* given if node_rpc is */
+    int64_t node_check_interval; /* seconds */
+    char *log;                   /* for log_configure; NULL: not given */
 
     struct config_list *lists; /* in the order of the file, as the following */
     size_t list_count;
@@ -122,7 +128,7 @@ const struct config_publisher *config_publisher_find(const struct config *config
                                                      const char *name);
 
 /* The global keys' names, CONFIG_KEYS of them. */
-#define CONFIG_KEYS 13
+#define CONFIG_KEYS 18
 const char *const *config_global_keys(void);
 
 #endif

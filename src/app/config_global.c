@@ -138,6 +138,7 @@ static void set_defaults(struct config_build *build)
     struct config *config = build->config;
     config->network = network_find("mainnet");
     config->sample_interval = SAMPLE_INTERVAL_DEFAULT;
+    config->node_check_interval = NODE_CHECK_INTERVAL_DEFAULT;
     config->connect = mem_zalloc(CONFIG_REPEATS_MAX, sizeof(*config->connect));
     config->audit_blocks = AUDIT_BLOCKS_DEFAULT;
     config->checkpoints = mem_zalloc(CONFIG_REPEATS_MAX, sizeof(*config->checkpoints));
@@ -163,6 +164,11 @@ static void set_late_default(struct config_build *build, const char *key)
         free(folder);
     } else if (strcmp(key, "min_peers") == 0 && config->min_peers == 0) {
         config->min_peers = config->connect_count > 0 ? 1 : MIN_PEERS_DEFAULT;
+    } else if (strcmp(key, "node_cookie_file") == 0 &&
+               (config->node_rpc == NULL) != (config->node_cookie_file == NULL)) {
+        config_fault(build, build->sources->path,
+                     "node_rpc= and node_cookie_file= belong together; give both or "
+                     "neither");
     } else if (strcmp(key, "http_bind") == 0 && config->http_bind == NULL) {
         snprintf(text, sizeof(text), "127.0.0.1:%u",
                  (unsigned)config->network->http_port);

@@ -6,9 +6,11 @@
 
 #include "app/config_build.h"
 #include "app/endpoint.h"
+#include "base/hex.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "io/http.h"
+#include "io/url.h"
 
 static bool set_network(struct config_build *build, const struct config_entry *entry,
                         struct error *error)
@@ -22,6 +24,27 @@ static bool set_network(struct config_build *build, const struct config_entry *e
                          entry->value);
     build->config->network = network;
     return true;
+}
+
+static bool set_signet_challenge(struct config_build *build,
+                                 const struct config_entry *entry, struct error *error)
+{
+    struct config *config = build->config;
+    size_t len = strlen(entry->value);
+    if (config->network != network_find("signet"))
+        return error_set(error, "is for network=signet");
+    uint8_t *challenge = mem_zalloc(len / 2 + 1, 1);
+    bool good = len > 0 && len / 2 <= SIGNET_CHALLENGE_MAX &&
+                hex_decode(challenge, len / 2, entry->value, len, NULL);
+    if (good)
+        config->custom_signet = network_signet_new(challenge, len / 2);
+    if (config->custom_signet != NULL)
+        config->network = config->custom_signet;
+    free(challenge);
+    return good || error_set(error,
+                             "'%.40s': write the challenge's script as 2 to %d hex "
+                             "digits",
+                             entry->value, 2 * SIGNET_CHALLENGE_MAX);
 }
 
 static bool set_datadir(struct config_build *build, const struct config_entry *entry,
@@ -79,14 +102,19 @@ static bool set_min_peers(struct config_build *build, const struct config_entry 
     return true;
 }
 
-static bool set_sample_interval(struct config_build *build,
-                                const struct config_entry *entry, struct error *error)
+static bool set_duration(int64_t *out, const struct config_entry *entry,
+                         struct error *error)
 {
-    if (!duration_parse(&build->config->sample_interval, entry->value,
-                        strlen(entry->value)))
+    if (!duration_parse(out, entry->value, strlen(entry->value)))
         return error_set(error, "'%.40s': write a duration such as 600, 10m or 1h",
                          entry->value);
     return true;
+}
+
+static bool set_sample_interval(struct config_build *build,
+                                const struct config_entry *entry, struct error *error)
+{
+    return set_duration(&build->config->sample_interval, entry, error);
 }
 
 static int checkpoint_compare(const void *left, const void *right)
@@ -185,6 +213,42 @@ static bool set_http(struct config_build *build, const struct config_entry *entr
     return true;
 }
 
+static bool set_mempool(struct config_build *build, const struct config_entry *entry,
+                        struct error *error)
+{
+    if (strcmp(entry->value, "0") != 0 && strcmp(entry->value, "1") != 0)
+        return error_set(error,
+                         "'%.40s': write 1 to show unconfirmed transactions or 0 not to",
+                         entry->value);
+    build->config->mempool = entry->value[0] == '1';
+    return true;
+}
+
+static bool set_node_rpc(struct config_build *build, const struct config_entry *entry,
+                         struct error *error)
+{
+    struct url url;
+    build->config->node_rpc = mem_strdup(entry->value);
+    if (!url_parse(&url, entry->value, error))
+        return error_prefix(error, "is no address of a node");
+    url_release(&url);
+    return true;
+}
+
+static bool set_node_cookie_file(struct config_build *build,
+                                 const struct config_entry *entry, struct error *error)
+{
+    (void)error;
+    build->config->node_cookie_file = config_path_of(build, entry);
+    return true;
+}
+
+static bool set_node_check_interval(struct config_build *build,
+                                    const struct config_entry *entry, struct error *error)
+{
+    return set_duration(&build->config->node_check_interval, entry, error);
+}
+
 static bool set_http_bind(struct config_build *build, const struct config_entry *entry,
                           struct error *error)
 {
@@ -254,6 +318,7 @@ static bool set_log(struct config_build *build, const struct config_entry *entry
 
 const struct config_key config_keys[CONFIG_KEYS] = {
     {"network", set_network, false},
+    {"signet_challenge", set_signet_challenge, false},
     {"datadir", set_datadir, false},
     {"connect", set_connect, true},
     {"min_peers", set_min_peers, false},
@@ -265,6 +330,10 @@ const struct config_key config_keys[CONFIG_KEYS] = {
     {"http_bind", set_http_bind, false},
     {"http_host", set_http_host, true},
     {"http", set_http, false},
+    {"mempool", set_mempool, false},
+    {"node_rpc", set_node_rpc, false},
+    {"node_cookie_file", set_node_cookie_file, false},
+    {"node_check_interval", set_node_check_interval, false},
     {"log", set_log, false},
 };
 

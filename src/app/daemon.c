@@ -71,7 +71,8 @@ static struct status_sources status_sources(const struct daemon *daemon)
     return (struct status_sources){
         daemon->config,    client_core(daemon->client),
         daemon->sampler,   daemon->evm,
-        &daemon->progress, store_thread_full(daemon->store_thread)};
+        &daemon->progress, store_thread_full(daemon->store_thread),
+        daemon->pending,   daemon->node};
 }
 
 static void write_status(struct daemon *daemon)
@@ -177,6 +178,8 @@ static void watch_phase(struct daemon *daemon)
         log_line(LOG_SCAN, news ? LOG_INFO : LOG_DEBUG, "synced at height %u",
                  summary.header_height);
         sampler_request(daemon->sampler);
+        if (daemon->node)
+            node_checker_synced(daemon->node);
     }
     if (daemon->synced && !synced)
         daemon->synced_until = now.mono;
@@ -198,6 +201,9 @@ static void on_tick(void *context)
     spv_summary(client_core(daemon->client), &summary, now);
     update_rate(daemon, &summary);
     show_progress(daemon, &summary);
+    if (daemon->pending &&
+        pending_refresh(daemon->pending, client_core(daemon->client), now.wall))
+        daemon->dirty = true;
     write_status(daemon);
     if (mono_since(now.mono, daemon->readers_checked_at) >= READERS_CHECK_S * 1000) {
         daemon->readers_checked_at = now.mono;
@@ -221,10 +227,32 @@ static void on_moved(void *context)
         sampler_request(daemon->sampler);
 }
 
-static void on_published(void *context)
+static void on_foreseen(void *context, const struct block *transaction,
+                        const struct foreseen *foreseen)
+{
+    struct daemon *daemon = context;
+    if (pending_add(daemon->pending, transaction, foreseen, now_wall()))
+        daemon->dirty = true;
+}
+
+static void on_block(void *context, const struct block *block)
+{
+    struct daemon *daemon = context;
+    if (daemon->pending && pending_block(daemon->pending, block))
+        daemon->dirty = true;
+}
+
+static void on_shown_change(void *context)
 {
     struct daemon *daemon = context;
     daemon->dirty = true;
+}
+
+/* What the node says has to reach the samples at once. */
+static void on_judged(void *context)
+{
+    struct daemon *daemon = context;
+    sampler_request(daemon->sampler);
 }
 
 static void on_sampled(void *context)
@@ -235,11 +263,18 @@ static void on_sampled(void *context)
 
 /* ---- signals ---- */
 
+static void end_loop(void *context)
+{
+    struct daemon *daemon = context;
+    loop_stop(daemon->loop);
+}
+
 static void on_stop(void *context)
 {
     struct daemon *daemon = context;
     log_line(LOG_APP, LOG_INFO, "stopping");
-    loop_stop(daemon->loop);
+    if (!daemon->node || !node_checker_abort(daemon->node, end_loop, daemon))
+        end_loop(daemon);
 }
 
 static void on_hangup(void *context)
@@ -365,9 +400,13 @@ static enum exit_status start_client(struct daemon *daemon)
                     .filter_checkpoints = daemon->config->filter_checkpoints,
                     .filter_checkpoint_count = daemon->config->filter_checkpoint_count,
                     .scan_blocks = daemon->config->scan_blocks,
-                    .audit_blocks = daemon->config->audit_blocks},
+                    .audit_blocks = daemon->config->audit_blocks,
+                    .mempool = daemon->config->mempool},
             .workers = 2};
-        const struct client_handler handler = {on_changed, on_moved, fail, daemon};
+        const struct client_handler handler = {on_changed, on_moved, on_foreseen,
+                                               on_block,   fail,     daemon};
+        if (daemon->config->mempool)
+            daemon->pending = pending_new(daemon->seed);
         daemon->client = client_new(daemon->loop, daemon->store_thread, &settings,
                                     &start.spv, &handler);
     }
@@ -392,7 +431,7 @@ static enum exit_status start_sampler(struct daemon *daemon)
     const struct evm_drivers_settings evm = {.loop = daemon->loop,
                                              .store = daemon->store_thread,
                                              .config = daemon->config,
-                                             .changed = on_published,
+                                             .changed = on_shown_change,
                                              .failed = fail,
                                              .context = daemon};
     daemon->evm = evm_drivers_new(&evm, &error);
@@ -400,8 +439,30 @@ static enum exit_status start_sampler(struct daemon *daemon)
         log_line(LOG_PUBLISH, LOG_ERROR, "%s", error.text);
         return EXIT_USAGE;
     }
+    settings.node = daemon->node;
     daemon->sampler = sampler_new(&settings);
     return EXIT_DONE;
+}
+
+static enum exit_status start_node_checker(struct daemon *daemon)
+{
+    const struct node_checker_settings settings = {
+        .loop = daemon->loop,
+        .store = daemon->store,
+        .store_thread = daemon->store_thread,
+        .config = daemon->config,
+        .seed = {daemon->seed[0], daemon->seed[1]},
+        .judged = on_judged,
+        .changed = on_shown_change,
+        .failed = fail,
+        .context = daemon};
+    struct error error;
+    if (!daemon->config->node_rpc)
+        return EXIT_DONE;
+    daemon->node = node_checker_new(&settings, &error);
+    if (!daemon->node)
+        log_line(LOG_APP, LOG_ERROR, "node_rpc: %s", error.text);
+    return daemon->node ? EXIT_DONE : EXIT_USAGE;
 }
 
 static enum exit_status start(struct daemon *daemon)
@@ -413,6 +474,8 @@ static enum exit_status start(struct daemon *daemon)
         status = define_lists(daemon);
     if (status == EXIT_DONE)
         status = start_client(daemon);
+    if (status == EXIT_DONE)
+        status = start_node_checker(daemon);
     if (status == EXIT_DONE)
         status = start_sampler(daemon);
     if (status == EXIT_DONE)
@@ -446,11 +509,14 @@ static void stop(struct daemon *daemon)
     daemon_stop_servers(daemon);
     sampler_stop(daemon->sampler);
     evm_drivers_stop(daemon->evm);
+    node_checker_stop(daemon->node);
     client_stop(daemon->client);
     store_thread_free(daemon->store_thread);
     sampler_free(daemon->sampler);
     evm_drivers_free(daemon->evm);
+    node_checker_free(daemon->node);
     client_free(daemon->client);
+    pending_free(daemon->pending);
     if (daemon->ledger)
         ledger_close(daemon->ledger);
     if (daemon->store)

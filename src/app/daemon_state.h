@@ -6,6 +6,7 @@
 #include "app/client.h"
 #include "app/command.h"
 #include "app/evm_driver.h"
+#include "app/pending.h"
 #include "app/reload.h"
 #include "app/sampler.h"
 #include "app/status_document.h"
@@ -26,6 +27,8 @@ struct daemon {
     struct store_thread *store_thread;
     struct client *client;
     struct sampler *sampler;
+    struct pending *pending;   /* NULL: mempool=0 */
+    struct node_checker *node; /* NULL: no node_rpc= */
     struct evm_drivers *evm;
     struct http_server *http;
     struct control_server *control;

@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -365,6 +366,10 @@ static void fill_target(const struct sampler *sampler, struct sampling_target *t
     target->peers_agreeing = (uint32_t)agreeing;
     target->single_peer = agreeing == 1;
     target->trusted_peer = trusted;
+    const struct node_checker *node = sampler->settings.node;
+    const char *against = node ? node_checker_against(node, target->feed.name) : NULL;
+    snprintf(target->contradiction, sizeof target->contradiction, "%s",
+             against ? against : "");
 }
 
 static void prepare_done(void *context, enum store_result result,

@@ -5,6 +5,7 @@
 
 #include "app/client.h"
 #include "app/config.h"
+#include "app/node_checker.h"
 #include "feeds/gate.h"
 #include "feeds/publication.h"
 
@@ -25,7 +26,8 @@ struct sampler_settings {
     struct store_thread *store;
     const struct client *client;
     const struct config *config;
-    struct wall_time newest_taken; /* of the samples that are there; 0: none */
+    const struct node_checker *node; /* NULL: no second opinion */
+    struct wall_time newest_taken;   /* of the samples that are there; 0: none */
     /* On the loop: samples were taken. */
     void (*sampled)(void *context);
     /* On the loop: something that is shown has changed. */

@@ -137,7 +137,7 @@ json_t *status_document(const struct status_sources *sources)
     sampler_gates(sources->sampler, &gates);
     return json_pack(
         "{s:s, s:s, s:s, s:b, s:o, s:{s:I}, s:{s:I}, s:o, s:o, s:o, s:I, s:I, s:b, s:o, "
-        "s:o}",
+        "s:o, s:o, s:o}",
         "network", sources->config->network->name, "version", reservewatch_version,
         "phase", spv_phase_name(summary.phase), "synced", (int)gates.at[GATE_SYNCED].ok,
         "headers", headers_json(&summary), "filter_headers", "height",
@@ -146,5 +146,7 @@ json_t *status_document(const struct status_sources *sources)
         json_gates(&gates), "feeds", feeds_json(sources->sampler), "updated_at",
         (json_int_t)now.wall.s, "pid", (json_int_t)getpid(), "disk_full",
         (int)sources->disk_full, "progress", progress_json(sources->progress),
-        "publishers", publishers_json(sources->sampler, sources->evm));
+        "publishers", publishers_json(sources->sampler, sources->evm), "pending",
+        sources->pending ? pending_json(sources->pending) : json_null(), "node_check",
+        sources->node ? node_checker_json(sources->node) : json_null());
 }

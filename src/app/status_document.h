@@ -6,6 +6,7 @@
 #include <jansson.h>
 
 #include "app/evm_driver.h"
+#include "app/pending.h"
 #include "app/sampler.h"
 
 /* Under this name in the ledger (store_put_value). */
@@ -25,11 +26,14 @@ struct status_sources {
     const struct evm_drivers *evm;
     const struct progress_rate *progress;
     bool disk_full;
+    const struct pending *pending;   /* NULL: mempool=0 */
+    const struct node_checker *node; /* NULL: no node_rpc= */
 };
 
 /* Keys of design.md's `status --json`, and: updated_at, pid, disk_full, progress {done,
  * total, per_second, seconds_left (null: not known)}, publishers [{feed, publisher,
- * state, detail}]. The caller owns the reference. */
+ * state, detail}], pending (see pending.h; null with mempool=0), node_check (see
+ * node_checker.h; null without node_rpc=). The caller owns the reference. */
 json_t *status_document(const struct status_sources *sources);
 
 #endif

@@ -2,12 +2,15 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <event2/buffer.h>
 #include <event2/event.h>
 
+#include "base/base64.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/secret.h"
 #include "io/clock.h"
 #include "io/http_connection.h"
 #include "io/tls.h"
@@ -49,10 +52,9 @@ struct post {
 struct http_client {
     struct loop *loop;
     struct resolver *resolver;
-    struct url url;
+    struct http_endpoint endpoint;
     int64_t attempt_ms;
     int64_t idle_ms;
-    SSL_CTX *tls; /* NULL: plain HTTP */
     struct event *settle;
     struct loop_timer *timer;
 
@@ -88,7 +90,7 @@ static void set_state(struct http_client *client, enum client_state state)
         client->state_limit = mono_add(now_mono(), client->attempt_ms);
     else if (state == CLIENT_READY)
         client->state_limit = mono_add(now_mono(), client->idle_ms);
-    log_line(LOG_PUBLISH, LOG_DEBUG, "%s: %s", client->url.name, names[state]);
+    log_line(LOG_PUBLISH, LOG_DEBUG, "%s: %s", client->endpoint.url.name, names[state]);
 }
 
 static void post_free(struct post *post)
@@ -103,7 +105,7 @@ static void post_fail(const struct http_client *client, struct post *post,
                       const char *reason)
 {
     post->finished = true;
-    error_set(&post->failure, "%s: %s", client->url.name, reason);
+    error_set(&post->failure, "%s: %s", client->endpoint.url.name, reason);
     settle_soon(client);
 }
 
@@ -198,8 +200,8 @@ static void try_next_address(struct http_client *client)
         &client->addresses.addresses[client->next_address++];
     struct error error;
     set_state(client, CLIENT_CONNECTING);
-    client->connection = http_connection_new(client->loop, &client->url, client->tls,
-                                             address, &handler, &error);
+    client->connection =
+        http_connection_new(client->loop, &client->endpoint, address, &handler, &error);
     if (client->connection == NULL)
         on_failed(error.text, false, client);
     else
@@ -212,8 +214,8 @@ static void advance(struct http_client *client)
     switch (client->state) {
     case CLIENT_CLOSED:
         set_state(client, CLIENT_RESOLVING);
-        client->lookup =
-            lookup_start(client->resolver, client->url.address, on_lookup, client);
+        client->lookup = lookup_start(client->resolver, client->endpoint.url.address,
+                                      on_lookup, client);
         break;
     case CLIENT_TRYING:
         try_next_address(client);
@@ -335,6 +337,19 @@ static void on_settle(evutil_socket_t fd, short what, void *context)
     settle(context);
 }
 
+/* RFC 7617. */
+static char *make_authorization(const char *credentials)
+{
+    static const char scheme[] = "Basic ";
+    if (credentials == NULL)
+        return NULL;
+    struct bytes plain = {(const uint8_t *)credentials, strlen(credentials)};
+    char *value = mem_alloc(strlen(scheme) + BASE64_TEXT_SIZE(plain.len));
+    memcpy(value, scheme, strlen(scheme));
+    base64_encode(value + strlen(scheme), plain);
+    return value;
+}
+
 struct http_client *http_client_new(struct loop *loop,
                                     const struct http_client_settings *settings,
                                     struct error *error)
@@ -353,10 +368,13 @@ struct http_client *http_client_new(struct loop *loop,
     struct http_client *client = mem_zalloc(1, sizeof(*client));
     client->loop = loop;
     client->resolver = settings->resolver;
-    client->url = url;
+    client->endpoint.url = url;
+    client->endpoint.tls = tls;
+    client->endpoint.authorization = make_authorization(settings->credentials);
+    client->endpoint.body_max =
+        settings->body_max > 0 ? settings->body_max : HTTP_CLIENT_BODY_MAX;
     client->attempt_ms = settings->attempt_ms > 0 ? settings->attempt_ms : ATTEMPT_MS;
     client->idle_ms = settings->idle_ms > 0 ? settings->idle_ms : IDLE_MS;
-    client->tls = tls;
     client->settle = evtimer_new(loop_base(loop), on_settle, client);
     client->timer = loop_timer_new(loop, settle, client);
     client->state_limit = MONO_NEVER;
@@ -376,8 +394,12 @@ void http_client_free(struct http_client *client)
     }
     loop_timer_free(client->timer);
     event_free(client->settle);
-    SSL_CTX_free(client->tls);
-    url_release(&client->url);
+    SSL_CTX_free(client->endpoint.tls);
+    url_release(&client->endpoint.url);
+    if (client->endpoint.authorization != NULL)
+        secret_wipe(client->endpoint.authorization,
+                    strlen(client->endpoint.authorization));
+    free(client->endpoint.authorization);
     free(client);
 }
 
@@ -405,5 +427,5 @@ bool http_client_post(struct http_client *client, uint64_t ticket, struct bytes 
 
 const char *http_client_name(const struct http_client *client)
 {
-    return client->url.name;
+    return client->endpoint.url.name;
 }

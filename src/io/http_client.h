@@ -19,7 +19,7 @@
 
 /* Posts not yet answered: many times what one publisher asks of an endpoint at once. */
 #define HTTP_CLIENT_POSTS_MAX 64
-/* A longer answer is refused while it is being read. */
+/* A longer answer is refused while it is being read, unless settings say otherwise. */
 #define HTTP_CLIENT_BODY_MAX ((size_t)1 << 20)
 #define HTTP_CLIENT_HEADERS_MAX ((size_t)16 << 10)
 
@@ -33,6 +33,9 @@ struct http_client_settings {
     int64_t attempt_ms;
     /* After this long without posts the connection is closed; 0: 30 s. */
     int64_t idle_ms;
+    /* "user:password", sent as RFC 7617's Basic; copied, wiped at the end. NULL: none. */
+    const char *credentials;
+    size_t body_max; /* a longer answer is refused; 0: HTTP_CLIENT_BODY_MAX */
 };
 
 /* Valid during the call that hands it over. */

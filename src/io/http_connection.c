@@ -20,7 +20,7 @@
 #define LIBRARY_TIMEOUT_S (24 * 3600)
 
 struct http_connection {
-    const struct url *url;
+    const struct http_endpoint *endpoint;
     struct http_connection_handler handler;
     struct evhttp_connection *http;
     struct bufferevent *transport; /* http's */
@@ -51,7 +51,7 @@ static void describe_connecting(struct http_connection *connection, short what)
     if (connection->session != NULL) {
         unsigned long code = bufferevent_get_openssl_error(connection->transport);
         connection->has_failed = tls_describe(&connection->failure, connection->session,
-                                              connection->url->host, code);
+                                              connection->endpoint->url.host, code);
     }
     if ((what & BEV_EVENT_EOF) != 0)
         note_failure(connection, "it closed the connection during the TLS handshake");
@@ -95,6 +95,7 @@ static void on_closed(struct evhttp_connection *http, void *context)
 static void on_request_error(enum evhttp_request_error error, void *context)
 {
     struct http_connection *connection = context;
+    struct error too_long;
     switch (error) {
     case EVREQ_HTTP_TIMEOUT:
         note_failure(connection, "timed out");
@@ -110,7 +111,9 @@ static void on_request_error(enum evhttp_request_error error, void *context)
                      "and port of the URL");
         break;
     case EVREQ_HTTP_DATA_TOO_LONG:
-        note_failure(connection, "the answer is too long: over 1 MiB");
+        error_set(&too_long, "the answer is too long: over %zu MiB",
+                  connection->endpoint->body_max >> 20);
+        note_failure(connection, too_long.text);
         break;
     case EVREQ_HTTP_BUFFER_ERROR:
     case EVREQ_HTTP_REQUEST_CANCEL:
@@ -173,9 +176,11 @@ static struct evhttp_request *make_request(struct http_connection *connection,
     struct evhttp_request *request = evhttp_request_new(on_response, connection);
     evhttp_request_set_error_cb(request, on_request_error);
     struct evkeyvalq *out = evhttp_request_get_output_headers(request);
-    evhttp_add_header(out, "Host", url_authority(connection->url));
+    evhttp_add_header(out, "Host", url_authority(&connection->endpoint->url));
     for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++)
         evhttp_add_header(out, headers[i][0], headers[i][1]);
+    if (connection->endpoint->authorization != NULL)
+        evhttp_add_header(out, "Authorization", connection->endpoint->authorization);
     evbuffer_add(evhttp_request_get_output_buffer(request), body.data, body.len);
     return request;
 }
@@ -186,7 +191,7 @@ void http_connection_post(struct http_connection *connection, struct bytes body)
     connection->busy = true;
     connection->answer_began = false;
     if (evhttp_make_request(connection->http, request, EVHTTP_REQ_POST,
-                            connection->url->target) != 0) {
+                            connection->endpoint->url.target) != 0) {
         connection->busy = false;
         request_failed(connection);
     }
@@ -208,11 +213,11 @@ static int open_socket(const struct sockaddr_storage *address)
 
 /* Callbacks are deferred, so that none runs before on_connection_event() is in place. */
 static bool open_transport(struct http_connection *connection, struct event_base *base,
-                           SSL_CTX *tls, const struct sockaddr_storage *address,
-                           struct error *error)
+                           const struct sockaddr_storage *address, struct error *error)
 {
     int options = BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS;
-    const struct url *url = connection->url;
+    const struct url *url = &connection->endpoint->url;
+    SSL_CTX *tls = connection->endpoint->tls;
     if (tls != NULL) {
         connection->session = tls_session_new(tls, url->host, url->host_is_address);
         if (connection->session == NULL)
@@ -247,20 +252,21 @@ static void open_http(struct http_connection *connection, struct event_base *bas
         base, NULL, connection->transport, text, port);
     evhttp_connection_set_timeout(connection->http, LIBRARY_TIMEOUT_S);
     evhttp_connection_set_max_headers_size(connection->http, HTTP_CLIENT_HEADERS_MAX);
-    evhttp_connection_set_max_body_size(connection->http, HTTP_CLIENT_BODY_MAX);
+    evhttp_connection_set_max_body_size(connection->http,
+                                        (ev_ssize_t)connection->endpoint->body_max);
     evhttp_connection_set_closecb(connection->http, on_closed, connection);
 }
 
-struct http_connection *http_connection_new(struct loop *loop, const struct url *url,
-                                            SSL_CTX *tls,
+struct http_connection *http_connection_new(struct loop *loop,
+                                            const struct http_endpoint *endpoint,
                                             const struct sockaddr_storage *address,
                                             const struct http_connection_handler *handler,
                                             struct error *error)
 {
     struct http_connection *connection = mem_zalloc(1, sizeof(*connection));
-    connection->url = url;
+    connection->endpoint = endpoint;
     connection->handler = *handler;
-    if (!open_transport(connection, loop_base(loop), tls, address, error)) {
+    if (!open_transport(connection, loop_base(loop), address, error)) {
         free(connection);
         return NULL;
     }

@@ -34,10 +34,17 @@ struct http_connection_handler {
 
 struct http_connection;
 
-/* `tls` is NULL for plain HTTP. The URL and the context outlive the connection. NULL,
- * with the error, if there can't be one. */
-struct http_connection *http_connection_new(struct loop *loop, const struct url *url,
-                                            SSL_CTX *tls,
+/* All of it outlives the connection. */
+struct http_endpoint {
+    struct url url;
+    SSL_CTX *tls;        /* NULL: plain HTTP */
+    char *authorization; /* the header's value; NULL: none */
+    size_t body_max;     /* of an answer */
+};
+
+/* NULL, with the error, if there can't be one. */
+struct http_connection *http_connection_new(struct loop *loop,
+                                            const struct http_endpoint *endpoint,
                                             const struct sockaddr_storage *address,
                                             const struct http_connection_handler *handler,
                                             struct error *error);

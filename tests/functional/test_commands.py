@@ -38,7 +38,7 @@ GATES = ['synced', 'peers', 'fork', 'identity', 'list', 'audit', 'backfill', 'cl
 RESERVES = ['name', 'state', 'stale', 'satoshi', 'height', 'block_hash', 'confirmations', 'coins', 'scripts',
             'peers_agreeing', 'sampled_at', 'set_hash', 'reasons']
 COIN = ['txid', 'vout', 'satoshi', 'height', 'address', 'label', 'custodian', 'coinbase']
-PUBLICATION = ['round', 'state', 'reason', 'satoshi', 'height', 'block_hash', 'observed_at', 'set_hash', 'coins',
+PUBLICATION = ['round', 'state', 'retracted', 'reason', 'satoshi', 'height', 'block_hash', 'observed_at', 'set_hash', 'coins',
                'created_at', 'changed_at', 'detail']
 
 

@@ -273,24 +273,38 @@ def test_fork_while_a_competing_branch_is_near(node, make_node, make_watcher):
     wait_published(watcher, lines + [(4, 13, 6 * SUBSIDY), (5, 14, 7 * SUBSIDY)])
 
 
-def test_identity_when_the_chain_contradicts_a_checkpoint(node, make_watcher):
+def test_identity_when_a_peer_contradicts_a_checkpoint(node, make_watcher):
     funded(node)
     other = node.hash_at(4)
     watcher = make_watcher(**vault(node, checkpoint=f'3:{other}')).start()
-    check_refused(watcher, 'identity', f"doesn't contain the checkpoint {other} at height 3", [], good=None)
+    check_refused(watcher, 'identity', f"serves another chain: its block at height 3 isn't the checkpoint {other}",
+                  [], good=None, others=('synced', 'peers'))
     watcher.stop()
     # A checkpoint that lies ahead counts from when the chain gets there.
     watcher.options['checkpoint'] = [f'3:{node.hash_at(3)}', f'11:{other}']
     watcher.write_configuration()
     lines = start_good(watcher)
     block = node.mine(1, OWNER.address)[0]
-    check_refused(watcher, 'identity', f"doesn't contain the checkpoint {other} at height 11", lines)
+    check_refused(watcher, 'identity', f"its block at height 11 isn't the checkpoint {other}", lines,
+                  others=('peers',))
     watcher.stop()
     watcher.options['checkpoint'] = f'11:{block}'
     watcher.write_configuration()
     watcher.start()
     wait_good(watcher, 11, 4 * SUBSIDY)
     wait_published(watcher, lines + [(2, 11, 4 * SUBSIDY)])
+
+
+def test_identity_when_the_stored_chain_contradicts_a_checkpoint(node, make_watcher):
+    funded(node)
+    watcher = make_watcher(**vault(node))
+    lines = start_good(watcher)
+    watcher.stop()
+    other = node.hash_at(4)
+    watcher.options['checkpoint'] = f'3:{other}'
+    watcher.write_configuration()
+    watcher.start()
+    check_refused(watcher, 'identity', f"doesn't contain the checkpoint {other} at height 3", lines)
 
 
 @pytest.mark.parametrize('text, reason', [

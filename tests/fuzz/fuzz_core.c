@@ -52,6 +52,7 @@ static void keep(struct world *world, struct spv_effect *effect)
     case SPV_CUT_FILTER_HEADERS:
     case SPV_STORE_WHOLE:
     case SPV_REVIEW:
+    case SPV_LOOK_UP:
         if (world->pending_count < PENDING_MAX) {
             world->pending[world->pending_count++] = *effect;
             return;
@@ -274,6 +275,8 @@ static void answer_pending(struct world *world)
                 effect.review.filters[i].data && verdict >> (6 + i) & 1;
     } else if (effect.kind == SPV_APPLY) {
         applied(world, &effect, &input, verdict);
+    } else if (effect.kind == SPV_LOOK_UP) {
+        input.kind = SPV_LOOKED_UP;
     }
     step(world, &input);
     spv_effect_release(&effect);
@@ -294,9 +297,29 @@ static void change_cohorts(struct world *world)
     step(world, &(struct spv_input){.kind = SPV_COHORTS, .cohorts = &world->cohorts});
 }
 
+/* A transaction announced and then sent, whether asked for or not. */
+static void transaction(struct world *world)
+{
+    struct bytes raw = read_view(&world->in, read_u8(&world->in));
+    struct inv_item item = {.type = INV_TX};
+    struct block *parsed;
+    struct error error;
+    struct writer out;
+    if (!transaction_parse(&parsed, raw, &error))
+        return;
+    memcpy(item.hash, parsed->txs[0].txid.b, sizeof item.hash);
+    block_free(parsed);
+    writer_init(&out);
+    inv_encode(&out, &item, 1);
+    message(world, MESSAGE_INV, (struct bytes){out.data, out.len});
+    writer_release(&out);
+    message(world, MESSAGE_TX, raw);
+    spv_announcers(world->spv, &(struct txid){{1}});
+}
+
 static void one(struct world *world)
 {
-    switch (read_u8(&world->in) % 10) {
+    switch (read_u8(&world->in) % 11) {
     case 0:
         world->now.mono.ms += 10 * (int64_t)read_u16le(&world->in);
         world->now.wall.s += 1;
@@ -321,6 +344,9 @@ static void one(struct world *world)
     case 7:
     case 8:
         answer_pending(world);
+        break;
+    case 9:
+        transaction(world);
         break;
     default:
         change_cohorts(world);
@@ -353,7 +379,8 @@ static void world_init(struct world *world, const uint8_t *data, size_t size)
                                     .map_seed = {3, 4},
                                     .agent = "/fuzz/",
                                     .connect = peers,
-                                    .connect_count = 2};
+                                    .connect_count = 2,
+                                    .mempool = true};
     world->spv = spv_new(&settings, &start, world->now);
 }
 

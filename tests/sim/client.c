@@ -208,6 +208,10 @@ static void perform(struct sim *sim, struct spv_effect *effect)
         sim_say(sim, "%s: %s", log_part_name(effect->note.part), effect->note.text);
         spv_effect_release(effect);
         break;
+    case SPV_LOOK_UP:
+        sim_fail(sim, "a transaction is to be looked up that nobody wanted");
+        spv_effect_release(effect);
+        break;
     }
 }
 

@@ -98,7 +98,14 @@ static void test_every_global_key(void **state)
                         "filter_checkpoint=9:" HASH "\nfilter_checkpoint=8:" HASH "\n"
                         "scan=blocks\naudit_blocks=50\n"
                         "http_bind=localhost\nhttp_host=watch.example\n"
+                        "mempool=1\n"
+                        "node_rpc=http://127.0.0.1:18443/\nnode_cookie_file=.cookie\n"
+                        "node_check_interval=2h\n"
                         "log=net=debug,info");
+    assert_true(config.mempool);
+    assert_string_equal(config.node_rpc, "http://127.0.0.1:18443/");
+    assert_string_equal(config.node_cookie_file, "dir/.cookie");
+    assert_int_equal(config.node_check_interval, 7200);
     assert_string_equal(config.network->name, "regtest");
     assert_string_equal(config.datadir, "dir/data");
     assert_int_equal(config.connect_count, 3);
@@ -120,6 +127,19 @@ static void test_every_global_key(void **state)
     assert_int_equal(config.http_host_count, 1);
     assert_string_equal(config.http_hosts[0], "watch.example");
     assert_string_equal(config.log, "net=debug,info");
+    config_release(&config);
+}
+
+static void test_custom_signet(void **state)
+{
+    struct config config;
+    (void)state;
+    parse_good(&config, "signet_challenge=51\nnetwork=signet\nconnect=h\n");
+    assert_string_equal(config.network->name, "signet_54d26fbd");
+    assert_string_equal(config.connect[0].text, "h:38333");
+    config_release(&config);
+    parse_good(&config, "network=signet\n");
+    assert_string_equal(config.network->name, "signet");
     config_release(&config);
 }
 
@@ -322,6 +342,11 @@ static void test_faults_of_global_values(void **state)
                  "add peers");
     expect_fault("sample_interval=0\n", "dir/x.conf:1: sample_interval '0': write a "
                                         "duration such as 600, 10m or 1h");
+    expect_fault("signet_challenge=51\n",
+                 "dir/x.conf:1: signet_challenge is for network=signet");
+    expect_fault("network=signet\nsignet_challenge=5\n",
+                 "dir/x.conf:2: signet_challenge '5': write the challenge's script as 2 "
+                 "to 20000 hex digits");
     expect_fault("checkpoint=5:abc\n", "dir/x.conf:1: checkpoint '5:abc': write "
                                        "HEIGHT:HASH, the hash as 64 hex digits");
     expect_fault("checkpoint=5:" HASH "\ncheckpoint=5:" HASH "\n",
@@ -338,6 +363,17 @@ static void test_faults_of_global_values(void **state)
                  "dir/x.conf:1: audit_blocks 'x': write a number: one "
                  "block in so many is fetched whole to check its "
                  "filter; 0 for none");
+    expect_fault("mempool=yes\n", "dir/x.conf:1: mempool 'yes': write 1 to show "
+                                  "unconfirmed transactions or 0 not to");
+    expect_fault("node_rpc=127.0.0.1:8332\nnode_cookie_file=c\n",
+                 "dir/x.conf:1: node_rpc is no address of a node: isn't a URL; write "
+                 "https://host/path");
+    expect_fault("node_rpc=http://127.0.0.1:8332\n",
+                 "dir/x.conf: node_rpc= and node_cookie_file= belong together; give both "
+                 "or neither");
+    expect_fault("node_check_interval=1x\n",
+                 "dir/x.conf:1: node_check_interval '1x': write a duration such as 600, "
+                 "10m or 1h");
     expect_fault("http=no\n",
                  "dir/x.conf:1: http 'no': write 1 to serve HTTP or 0 not to");
     expect_fault("http_bind=127.0.0.1:99999\n",
@@ -513,6 +549,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_empty_gives_defaults),
         cmocka_unit_test(test_every_global_key),
+        cmocka_unit_test(test_custom_signet),
         cmocka_unit_test(test_one_connect_needs_one_peer),
         cmocka_unit_test(test_a_hash_inside_a_value_is_no_comment),
         cmocka_unit_test(test_sections),

@@ -380,6 +380,21 @@ static void test_audit(void **state)
     sampling_release(&sampling);
 }
 
+/* What one's own node holds against it, when the tables agree among themselves. */
+static void test_contradiction(void **state)
+{
+    struct world *world = *state;
+    for (int i = 0; i < 6; i++)
+        connect(world, NULL, 1000);
+    struct sampling sampling;
+    prepare(world, &sampling);
+    strcpy(sampling.targets[1].contradiction, "the node says 7");
+    assert_int_equal(take(world, &sampling), STORE_OK);
+    assert_int_equal(sampling.targets[0].sample.state, SAMPLE_GOOD);
+    assert_refused(&sampling.targets[1], GATE_AUDIT, "the node says 7");
+    sampling_release(&sampling);
+}
+
 static void reorganise(struct world *world, uint32_t base, const struct chain_row *parent)
 {
     struct chain_row row = row_after(parent, 1);
@@ -516,6 +531,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_immature, setup, teardown),
         cmocka_unit_test_setup_teardown(test_backfill, setup, teardown),
         cmocka_unit_test_setup_teardown(test_audit, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_contradiction, setup, teardown),
         cmocka_unit_test_setup_teardown(test_changes_meanwhile, setup, teardown),
         cmocka_unit_test_setup_teardown(test_publishing, setup, teardown),
         cmocka_unit_test(test_stale),

@@ -29,6 +29,44 @@ static void test_posts_and_keeps_the_connection(void **state)
     end(&fixture);
 }
 
+/* RFC 7617's own example. */
+static void test_credentials(void **state)
+{
+    (void)state;
+    static const struct act acts[] = {{.reply = OK_TEXT}};
+    struct fixture fixture;
+    begin(&fixture);
+    fixture.settings.credentials = "Aladdin:open sesame";
+    web_start(&fixture.server, NULL, acts, ARRAY_LEN(acts));
+    open_client(&fixture, "http", "127.0.0.1", NULL);
+    post(&fixture, 1, LONG_MS);
+    expect_body(wait_for(&fixture, 1), 200, "{  }");
+    assert_non_null(strstr(fixture.server.last_request,
+                           "\r\nAuthorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\n"));
+    end(&fixture);
+}
+
+static void test_another_bound(void **state)
+{
+    (void)state;
+    static const struct act acts[] = {
+        {.reply = "HTTP/1.1 200 OK\r\nContent-Length: 2097152\r\n\r\n",
+         .filler = 2 << 20},
+        {.reply = "HTTP/1.1 200 OK\r\nContent-Length: 2097153\r\n\r\n"},
+    };
+    struct fixture fixture;
+    begin(&fixture);
+    fixture.settings.body_max = 2 << 20;
+    web_start(&fixture.server, NULL, acts, ARRAY_LEN(acts));
+    open_client(&fixture, "http", "127.0.0.1", NULL);
+    post(&fixture, 1, LONG_MS);
+    post(&fixture, 2, LONG_MS);
+    wait_for(&fixture, 2);
+    assert_int_equal(fixture.got[0].body_len, 2 << 20);
+    expect_failure(&fixture.got[1], "too long: over 2 MiB");
+    end(&fixture);
+}
+
 static void test_statuses_come_as_they_are(void **state)
 {
     (void)state;
@@ -365,6 +403,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_posts_and_keeps_the_connection),
+        cmocka_unit_test(test_credentials),
+        cmocka_unit_test(test_another_bound),
         cmocka_unit_test(test_statuses_come_as_they_are),
         cmocka_unit_test(test_answers_that_are_none),
         cmocka_unit_test(test_bounds),

@@ -303,6 +303,58 @@ static void damaged_real_blocks_are_wrong_bodies(void **state)
     }
 }
 
+/* ---- transactions by themselves ---- */
+
+static bool parse_tx_of(const struct build_tx *tx, struct error *error)
+{
+    struct writer raw = {0};
+    struct block *block;
+    build_write_tx(&raw, tx, true);
+    bool good = transaction_parse(&block, (struct bytes){raw.data, raw.len}, error);
+    assert_true(good == (block != NULL));
+    if (good) {
+        struct txid id = build_txid(tx, false);
+        assert_memory_equal(block->txs[0].txid.b, id.b, 32);
+        assert_int_equal(block->tx_count, 1);
+        assert_int_equal(block->in_count, tx->in_count);
+        assert_int_equal(block->out_count, tx->out_count);
+    }
+    block_free(block);
+    /* One byte more or less is no transaction. */
+    write_u8(&raw, 0);
+    for (size_t len = 0; len <= raw.len; len++) {
+        if (len == raw.len - 1)
+            continue;
+        struct error ignored;
+        assert_false(transaction_parse(&block, (struct bytes){raw.data, len}, &ignored));
+    }
+    writer_release(&raw);
+    return good;
+}
+
+static void transactions_by_themselves(void **state)
+{
+    (void)state;
+    struct error error;
+    struct build_block valid = build_valid(5);
+    struct build_tx tx = valid.txs[1];
+    assert_true(parse_tx_of(&tx, &error));
+    tx.ins[1].witness = BYTES(1, 2, 3);
+    assert_true(parse_tx_of(&tx, &error));
+    tx.ins[1].previous = tx.ins[0].previous;
+    assert_false(parse_tx_of(&tx, &error));
+    assert_non_null(strstr(error.text, "spends an outpoint twice"));
+    tx = valid.txs[1];
+    tx.outs[1].sat = MAX_MONEY_SAT;
+    assert_false(parse_tx_of(&tx, &error));
+    assert_non_null(strstr(error.text, "21 million"));
+    tx = valid.txs[1];
+    tx.out_count = 0;
+    assert_false(parse_tx_of(&tx, &error));
+    assert_false(parse_tx_of(&valid.txs[0], &error));
+    assert_non_null(strstr(error.text, "coinbase"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -314,6 +366,7 @@ int main(void)
         cmocka_unit_test(repeated_transactions_are_a_wrong_body),
         cmocka_unit_test(strange_serialisations_are_wrong_bodies),
         cmocka_unit_test(counts_are_bounded),
+        cmocka_unit_test(transactions_by_themselves),
         cmocka_unit_test(accepts_real_blocks),
         cmocka_unit_test(damaged_real_blocks_are_wrong_bodies),
     };

@@ -90,6 +90,35 @@ static void test_signet_magic(void **state)
     assert_int_equal(get_u32le(hash), network_find("signet")->magic);
 }
 
+static struct network *signet_of(const char *hex)
+{
+    uint8_t raw[100];
+    size_t len = strlen(hex) / 2;
+    assert_true(hex_decode(raw, len, hex, strlen(hex), NULL));
+    return network_signet_new(raw, len);
+}
+
+/* BIP 325: another challenge, another magic; genesis and rules are the same. */
+static void test_custom_signet(void **state)
+{
+    (void)state;
+    const struct network *signet = network_find("signet");
+    struct network *custom = signet_of("51");
+    assert_string_equal(custom->name, "signet_54d26fbd");
+    assert_int_equal(custom->magic, 0xbd6fd254);
+    assert_true(block_hash_equal(&custom->genesis_hash, &signet->genesis_hash));
+    assert_int_equal(custom->retarget, signet->retarget);
+    assert_int_equal(custom->port, signet->port);
+    assert_int_equal(custom->checkpoint_count, 0);
+    assert_null(custom->dns_seeds[0]);
+    struct u256 minimum = u256_from_be(custom->minimum_work);
+    assert_true(u256_is_zero(&minimum));
+    free(custom);
+    assert_null(signet_of(
+        "512103ad5e0edad18cb1f0fc0d28a3d4f1f3e445640337489abb10404f2d1e086be430"
+        "210359ef5021964fe22d6f8e05b2463c9540ce96883fe3b278760f048f5189f2e6c452ae"));
+}
+
 static void test_tables(void **state)
 {
     (void)state;
@@ -104,6 +133,12 @@ static void test_tables(void **state)
         assert_non_null(network->dns_seeds);
         bool regtest = strcmp(network->name, "regtest") == 0;
         assert_true((network->dns_seeds[0] == NULL) == regtest);
+        assert_true((network->filter_seeds == 0) == regtest);
+        size_t seeds = 0;
+        while (network->dns_seeds[seeds] != NULL) {
+            seeds++;
+        }
+        assert_true(network->filter_seeds <= seeds);
         assert_true((network->checkpoint_count == 0) == regtest);
     }
 }
@@ -177,10 +212,15 @@ static void test_checkpoints_are_real(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_find),          cmocka_unit_test(test_filter_checkpoints),
-        cmocka_unit_test(test_wire),          cmocka_unit_test(test_genesis),
-        cmocka_unit_test(test_signet_magic),  cmocka_unit_test(test_tables),
-        cmocka_unit_test(test_retarget_fits), cmocka_unit_test(test_checkpoints_are_real),
+        cmocka_unit_test(test_find),
+        cmocka_unit_test(test_wire),
+        cmocka_unit_test(test_genesis),
+        cmocka_unit_test(test_signet_magic),
+        cmocka_unit_test(test_custom_signet),
+        cmocka_unit_test(test_tables),
+        cmocka_unit_test(test_filter_checkpoints),
+        cmocka_unit_test(test_retarget_fits),
+        cmocka_unit_test(test_checkpoints_are_real),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,82 @@
+#include "store/ledger_walk.h"
+
+#include "store/records.h"
+#include "store/tables.h"
+
+enum store_result ledger_each_script(struct store_txn *txn, uint32_t from,
+                                     bool (*each)(void *context,
+                                                  const struct script_view *script),
+                                     void *context, struct error *error)
+{
+    struct key start = key_u32(from);
+    struct walk walk;
+    enum store_result result = walk_open(&walk, txn, TABLE_SCRIPTS, error);
+    if (result == STORE_OK)
+        result = walk_seek(&walk, key_bytes(&start), error);
+    for (; result == STORE_OK; result = walk_next(&walk, error)) {
+        struct script_record record;
+        if (!script_decode(&record, walk.key, walk.value)) {
+            result = table_damaged(TABLE_SCRIPTS, "a row is malformed", error);
+            break;
+        }
+        const struct script_view view = {record.id, record.birth, record.script};
+        if (record.cohort == 0 && !each(context, &view))
+            break;
+    }
+    walk_close(&walk);
+    return result == STORE_NOT_FOUND ? STORE_OK : result;
+}
+
+static enum store_result check_height(struct store_txn *txn, uint32_t height,
+                                      struct error *error)
+{
+    uint32_t cursor;
+    enum store_result result = ledger_cursor(txn, &cursor, error);
+    if (result != STORE_OK || (height <= cursor && cursor - height <= LEDGER_DEPTH))
+        return result;
+    error_set(error, "ledger: coins are known from height %u to %u, not at %u",
+              cursor > LEDGER_DEPTH ? cursor - LEDGER_DEPTH : 0, cursor, height);
+    return STORE_NOT_FOUND;
+}
+
+enum store_result ledger_each_alive(struct store_txn *txn, uint32_t height,
+                                    bool (*each)(void *context, const struct coin *coin),
+                                    void *context, struct error *error)
+{
+    struct walk walk = {0};
+    enum store_result result = check_height(txn, height, error);
+    if (result != STORE_OK)
+        return result;
+    result = walk_open(&walk, txn, TABLE_COINS, error);
+    if (result == STORE_OK)
+        result = walk_first(&walk, error);
+    for (; result == STORE_OK; result = walk_next(&walk, error)) {
+        struct coin coin;
+        if (!coin_decode(&coin, walk.key, walk.value)) {
+            result = table_damaged(TABLE_COINS, "a row is malformed", error);
+            break;
+        }
+        if (coin.created <= height && height < coin.spent && !each(context, &coin))
+            break;
+    }
+    walk_close(&walk);
+    return result == STORE_NOT_FOUND ? STORE_OK : result;
+}
+
+enum store_result ledger_feed_counts(struct store_txn *txn, bool *counts,
+                                     const struct feed_row *feed, uint32_t script,
+                                     uint32_t created, struct error *error)
+{
+    struct key key = key_u32_u32(feed->id, script);
+    struct bytes value;
+    struct member_record member;
+    *counts = false;
+    enum store_result result =
+        table_get(txn, &value, TABLE_MEMBERS, key_bytes(&key), error);
+    if (result == STORE_NOT_FOUND)
+        return STORE_OK;
+    if (result == STORE_OK && !member_decode(&member, key_bytes(&key), value))
+        return table_damaged(TABLE_MEMBERS, "a row is malformed", error);
+    *counts = result == STORE_OK && created >= member.birth;
+    return result;
+}

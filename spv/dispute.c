@@ -153,6 +153,18 @@ enum dispute_verdict dispute_add(struct spv *spv, struct peer *peer, uint32_t he
 
 /* ---- fetching ---- */
 
+/* Whether anybody is there who commits to the filter that was adopted. */
+static bool ours_backed(const struct spv *spv, const struct dispute *dispute)
+{
+    for (size_t i = 0; i < spv->peer_count && !dispute->ours_gone; i++) {
+        const struct peer *peer = &spv->peers[i];
+        if (peer->state == PEER_READY && peer->claims.compared > dispute->height &&
+            peer->claims.first_difference > dispute->height)
+            return true;
+    }
+    return false;
+}
+
 static void ask_filter(struct spv *spv, struct dispute *dispute, enum side side)
 {
     struct request request = {.kind = REQUEST_DISPUTED_FILTER,
@@ -161,11 +173,14 @@ static void ask_filter(struct spv *spv, struct dispute *dispute, enum side side)
                               .dispute = dispute->id,
                               .side = side,
                               .stop = dispute->block};
-    struct peer *peer = side == SIDE_THEIRS  ? peer_find(spv, dispute->peer)
-                        : dispute->ours_gone ? NULL
-                                             : request_pick_peer(spv, &request, 0);
+    if (side == SIDE_OURS && !ours_backed(spv, dispute)) {
+        dispute->done[side] = true;
+        return;
+    }
+    struct peer *peer = side == SIDE_THEIRS ? peer_find(spv, dispute->peer)
+                                            : request_pick_peer(spv, &request, 0);
     if (!peer) {
-        dispute->done[side] = side == SIDE_THEIRS || dispute->ours_gone;
+        dispute->done[side] = side == SIDE_THEIRS;
         return;
     }
     request.peer = peer->id;

@@ -91,6 +91,7 @@ static void front_update(struct spv *spv)
     if (lane->applying)
         return;
     if (!spv->cohorts.count) {
+        spv->take_back = NO_HEIGHT;
         lane_stop(spv, lane);
         return;
     }

@@ -21,14 +21,15 @@ static void follow_chain(struct spv *spv, struct lane *lane)
 {
     uint32_t root = header_tree_root(spv->tree)->height;
     uint32_t keep = lane->filled < lane->target ? lane->filled : lane->target;
+    uint32_t handed = lane->base + lane->applying; /* stay until the answer comes */
     struct header_node *chain = lane_chain(spv, lane);
-    while (chain && keep > lane->base && keep >= root) {
+    while (chain && keep > handed && keep >= root) {
         const struct header_node *node = header_tree_ancestor(spv->tree, chain, keep);
         if (node && block_hash_equal(&node->hash, &lane_slot(lane, keep)->row.hash))
             break;
         keep--;
     }
-    lane_truncate(spv, lane, keep);
+    lane_truncate(spv, lane, keep > handed ? keep : handed);
 }
 
 static bool on_chain(const struct spv *spv, struct header_node *tip, uint32_t height,
@@ -130,8 +131,10 @@ static void front_update(struct spv *spv)
 static void back_update(struct spv *spv)
 {
     struct lane *lane = &spv->lanes[LANE_BACK];
-    if (lane->applying)
+    if (lane->applying) {
+        follow_chain(spv, lane); /* the ledger may have gone over to another branch */
         return;
+    }
     const struct cohort *hindmost = NULL;
     for (size_t i = 1; i < spv->cohorts.count; i++)
         if (!hindmost || spv->cohorts.at[i].cursor < hindmost->cursor)

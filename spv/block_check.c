@@ -168,6 +168,8 @@ bool block_check_transactions(const struct block *block, const struct network *n
     struct map txids, spent;
     map_init(&txids, sizeof(struct txid), sizeof(uint32_t), seed);
     map_init(&spent, sizeof(struct outpoint), 0, seed);
+    map_reserve(&txids, block->tx_count);
+    map_reserve(&spent, block->in_count);
     bool ok = check_links(block, &txids, &spent, error);
     map_release(&spent);
     map_release(&txids);

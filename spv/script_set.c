@@ -24,6 +24,7 @@ struct script_set {
     struct bytes *scripts; /* views into data */
     uint32_t *ids;
     uint8_t *data;
+    struct script_words words;
 };
 
 static void copy_scripts(struct script_set *set, const struct bytes *scripts,
@@ -79,6 +80,7 @@ struct script_set *script_set_new(const struct bytes *scripts, const uint32_t *i
     set->slots = mem_zalloc(slot_count, sizeof(*set->slots));
     set->ids = mem_zalloc(count, sizeof(*set->ids));
     copy_scripts(set, scripts, count);
+    script_words_init(&set->words, set->scripts, count);
 
     for (uint32_t i = 0; i < count; i++) {
         uint32_t tag;
@@ -109,6 +111,7 @@ void script_set_unref(struct script_set *set)
     free(set->scripts);
     free(set->ids);
     free(set->data);
+    script_words_release(&set->words);
     free(set);
 }
 
@@ -121,6 +124,11 @@ struct bytes script_set_at(const struct script_set *set, size_t index)
 {
     assert(index < set->count);
     return set->scripts[index];
+}
+
+const struct script_words *script_set_words(const struct script_set *set)
+{
+    return &set->words;
 }
 
 uint32_t script_set_find(const struct script_set *set, struct bytes script)

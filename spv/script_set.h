@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "spv/script_words.h"
 
 struct script_set;
 
@@ -25,6 +26,8 @@ void script_set_unref(struct script_set *set);
 size_t script_set_count(const struct script_set *set);
 /* The i-th script in the order given; valid as long as the set. */
 struct bytes script_set_at(const struct script_set *set, size_t index);
+/* All of them laid out for hashing; valid as long as the set. */
+const struct script_words *script_set_words(const struct script_set *set);
 /* The id of this script, or SCRIPT_ID_NONE. */
 uint32_t script_set_find(const struct script_set *set, struct bytes script);
 

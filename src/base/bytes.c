@@ -33,26 +33,6 @@ void put_u64le(uint8_t out[static 8], uint64_t value)
     put_u32le(out + 4, (uint32_t)(value >> 32));
 }
 
-uint32_t get_u32be(const uint8_t in[static 4])
-{
-    return (uint32_t)in[0] << 24 | (uint32_t)in[1] << 16 | (uint32_t)in[2] << 8 | in[3];
-}
-
-uint64_t get_u64be(const uint8_t in[static 8])
-{
-    return (uint64_t)get_u32be(in) << 32 | get_u32be(in + 4);
-}
-
-uint32_t get_u32le(const uint8_t in[static 4])
-{
-    return (uint32_t)in[3] << 24 | (uint32_t)in[2] << 16 | (uint32_t)in[1] << 8 | in[0];
-}
-
-uint64_t get_u64le(const uint8_t in[static 8])
-{
-    return (uint64_t)get_u32le(in + 4) << 32 | get_u32le(in);
-}
-
 bool bytes_equal(struct bytes a, struct bytes b)
 {
     return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);

@@ -80,9 +80,25 @@ void put_u32be(uint8_t out[static 4], uint32_t value);
 void put_u64be(uint8_t out[static 8], uint64_t value);
 void put_u32le(uint8_t out[static 4], uint32_t value);
 void put_u64le(uint8_t out[static 8], uint64_t value);
-uint32_t get_u32be(const uint8_t in[static 4]);
-uint64_t get_u64be(const uint8_t in[static 8]);
-uint32_t get_u32le(const uint8_t in[static 4]);
-uint64_t get_u64le(const uint8_t in[static 8]);
+
+static inline uint32_t get_u32be(const uint8_t in[static 4])
+{
+    return (uint32_t)in[0] << 24 | (uint32_t)in[1] << 16 | (uint32_t)in[2] << 8 | in[3];
+}
+
+static inline uint64_t get_u64be(const uint8_t in[static 8])
+{
+    return (uint64_t)get_u32be(in) << 32 | get_u32be(in + 4);
+}
+
+static inline uint32_t get_u32le(const uint8_t in[static 4])
+{
+    return (uint32_t)in[3] << 24 | (uint32_t)in[2] << 16 | (uint32_t)in[1] << 8 | in[0];
+}
+
+static inline uint64_t get_u64le(const uint8_t in[static 8])
+{
+    return (uint64_t)get_u32le(in + 4) << 32 | get_u32le(in);
+}
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/siphash.h"
 
 void sha256_init(struct sha256 *hash)
 {
@@ -63,54 +64,17 @@ void hash160(uint8_t out[static 20], const void *data, size_t len)
     RIPEMD160_Final(out, &ctx);
 }
 
-static uint64_t rotate_left(uint64_t value, unsigned bits)
-{
-    return value << bits | value >> (64 - bits);
-}
-
-static void sip_rounds(uint64_t v[static 4], int rounds)
-{
-    for (int i = 0; i < rounds; i++) {
-        v[0] += v[1];
-        v[2] += v[3];
-        v[1] = rotate_left(v[1], 13) ^ v[0];
-        v[3] = rotate_left(v[3], 16) ^ v[2];
-        v[0] = rotate_left(v[0], 32);
-        v[2] += v[1];
-        v[0] += v[3];
-        v[1] = rotate_left(v[1], 17) ^ v[2];
-        v[3] = rotate_left(v[3], 21) ^ v[0];
-        v[2] = rotate_left(v[2], 32);
-    }
-}
-
-static void sip_absorb(uint64_t v[static 4], uint64_t word)
-{
-    v[3] ^= word;
-    sip_rounds(v, 2);
-    v[0] ^= word;
-}
-
 uint64_t siphash(uint64_t k0, uint64_t k1, const void *data, size_t len)
 {
-    /* "somepseudorandomlygeneratedbytes" */
-    uint64_t v[4] = {
-        k0 ^ UINT64_C(0x736f6d6570736575),
-        k1 ^ UINT64_C(0x646f72616e646f6d),
-        k0 ^ UINT64_C(0x6c7967656e657261),
-        k1 ^ UINT64_C(0x7465646279746573),
-    };
+    struct sip_state state = sip_start(k0, k1);
     const uint8_t *in = data;
     size_t left = len;
     for (; left >= 8; left -= 8, in += 8)
-        sip_absorb(v, get_u64le(in));
+        sip_absorb(&state, get_u64le(in));
 
     uint64_t last = (uint64_t)len << 56;
     for (size_t i = 0; i < left; i++)
         last |= (uint64_t)in[i] << (8 * i);
-    sip_absorb(v, last);
-
-    v[2] ^= 0xff;
-    sip_rounds(v, 4);
-    return v[0] ^ v[1] ^ v[2] ^ v[3];
+    sip_absorb(&state, last);
+    return sip_finish(&state);
 }

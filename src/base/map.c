@@ -76,10 +76,16 @@ void *map_find(const struct map *map, const void *key)
     return map->used[index] != 0 ? map_slot(map, index) + map->key_size : NULL;
 }
 
-static void map_grow(struct map *map)
+/* At most 7 of 8 slots in use keeps probes short and always leaves a free one. */
+static size_t map_room(size_t capacity)
+{
+    return capacity / 8 * 7;
+}
+
+static void map_resize(struct map *map, size_t capacity)
 {
     struct map old = *map;
-    map->capacity = old.capacity > 0 ? 2 * old.capacity : 16;
+    map->capacity = capacity;
     map->slots = mem_realloc(NULL, map->capacity, map_stride(map));
     map->used = mem_zalloc(map->capacity, 1);
     for (size_t i = 0; i < old.capacity; i++) {
@@ -91,6 +97,15 @@ static void map_grow(struct map *map)
         map->used[index] = old.used[i];
     }
     map_release(&old);
+}
+
+void map_reserve(struct map *map, size_t count)
+{
+    size_t capacity = map->capacity > 0 ? map->capacity : 16;
+    while (map_room(capacity) < count)
+        capacity *= 2;
+    if (capacity > map->capacity)
+        map_resize(map, capacity);
 }
 
 void *map_put(struct map *map, const void *key, bool *added)
@@ -105,9 +120,8 @@ void *map_put(struct map *map, const void *key, bool *added)
     if (added != NULL)
         *added = !found;
     if (!found) {
-        /* At most 7 of 8 slots in use keeps probes short and always leaves a free one. */
-        if (map->count + 1 > map->capacity / 8 * 7) {
-            map_grow(map);
+        if (map->count + 1 > map_room(map->capacity)) {
+            map_reserve(map, map->count + 1);
             index = map_probe(map, key, hash);
         }
         uint8_t *slot = map_slot(map, index);

@@ -1,8 +1,9 @@
-/* 32 bytes of block hash, then a filter; matched against a fixed set. */
+/* 32 bytes of block hash, then a filter; matched against a fixed set by every kernel. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "spv/gcs.h"
+#include "spv/gcs_kernel.h"
+#include "tests/plain_gcs.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -28,13 +29,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     struct bytes filter = {data + 32, size - 32};
     struct script_set *set = script_set_new(scripts, ids, 100, seed);
-    enum gcs_result any = gcs_match_any(filter, &block.hash, set);
-    enum gcs_result all = gcs_holds_outputs(filter, &block);
-    script_set_unref(set);
-
-    if ((any == GCS_MALFORMED) != (all == GCS_MALFORMED) ||
-        (all == GCS_MATCH && any != GCS_MATCH)) {
-        abort();
+    enum gcs_result plain = plain_match_any(filter, &block.hash, scripts, 100);
+    for (size_t i = 0; gcs_kernels()[i] != NULL; i++) {
+        const struct gcs_kernel *kernel = gcs_kernels()[i];
+        enum gcs_result any = gcs_match_any_with(filter, &block.hash, set, kernel);
+        enum gcs_result all = gcs_holds_outputs_with(filter, &block, kernel);
+        if (any != plain || (any == GCS_MALFORMED) != (all == GCS_MALFORMED) ||
+            (all == GCS_MATCH && any != GCS_MATCH)) {
+            abort();
+        }
     }
+    script_set_unref(set);
     return 0;
 }

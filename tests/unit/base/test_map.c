@@ -98,6 +98,27 @@ static void test_key_inside(void **state)
     map_release(&map);
 }
 
+static void test_reserve(void **state)
+{
+    (void)state;
+    struct map map;
+    map_init(&map, 4, 4, seed);
+    const uint32_t first = 7000;
+    memcpy(map_put(&map, &first, NULL), &first, 4);
+    map_reserve(&map, 1000);
+    const uint8_t *slots = map.slots;
+    for (uint32_t i = 1; i < 1000; i++)
+        memcpy(map_put(&map, &i, NULL), &i, 4);
+    assert_ptr_equal(map.slots, slots);
+    map_reserve(&map, 10);
+    assert_ptr_equal(map.slots, slots);
+    assert_int_equal(map.count, 1000);
+    for (uint32_t i = 1; i < 1000; i++)
+        assert_memory_equal(map_find(&map, &i), &i, 4);
+    assert_memory_equal(map_find(&map, &first), &first, 4);
+    map_release(&map);
+}
+
 #define KEYS 600
 
 /* The naive model: the value of each key, 0 where it isn't there. */
@@ -205,11 +226,9 @@ static void test_full_table(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_empty),
-        cmocka_unit_test(test_put_zeroes_new_values),
-        cmocka_unit_test(test_set),
-        cmocka_unit_test(test_key_inside),
-        cmocka_unit_test(test_against_model),
+        cmocka_unit_test(test_empty),      cmocka_unit_test(test_put_zeroes_new_values),
+        cmocka_unit_test(test_set),        cmocka_unit_test(test_key_inside),
+        cmocka_unit_test(test_reserve),    cmocka_unit_test(test_against_model),
         cmocka_unit_test(test_full_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

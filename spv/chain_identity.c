@@ -133,7 +133,7 @@ void identity_ask_rows(struct spv *spv)
         if (spv->checkpoints[i].height >= header_tree_root(spv->tree)->height)
             continue;
         struct spv_effect *effect = spv_effect_add(spv, SPV_LOAD_ROWS);
-        effect->ticket = ticket_checkpoint(spv->checkpoints[i].height);
+        effect->ticket = ticket_of(TICKET_CHECKPOINT, spv->checkpoints[i].height);
         effect->load.from = spv->checkpoints[i].height;
         effect->load.count = 1;
     }

@@ -15,9 +15,10 @@ uint64_t ticket_make(const struct lane *lane, uint32_t height)
            height;
 }
 
-uint64_t ticket_checkpoint(uint32_t height)
+/* As of the front lane, of generations that it doesn't reach. */
+uint64_t ticket_of(enum ticket_room room, uint32_t number)
 {
-    return UINT64_C(0x7fffffff) << 32 | height;
+    return (UINT64_C(0x7fffffff) - room) << 32 | number;
 }
 
 struct lane *ticket_lane(struct spv *spv, uint64_t ticket, uint32_t *height)
@@ -76,6 +77,12 @@ static void apply_release(struct spv_effect *effect)
     free(effect->apply.rows);
 }
 
+static void filters_release(const struct spv_filter filters[static CHECK_FILTERS])
+{
+    for (size_t i = 0; i < CHECK_FILTERS; i++)
+        free(filters[i].data);
+}
+
 void spv_effect_release(struct spv_effect *effect)
 {
     switch (effect->kind) {
@@ -94,13 +101,17 @@ void spv_effect_release(struct spv_effect *effect)
         break;
     case SPV_CHECK:
         free(effect->check.raw);
-        free(effect->check.filter);
+        filters_release(effect->check.filters);
         break;
     case SPV_APPLY:
         apply_release(effect);
         break;
     case SPV_NOTE:
         free(effect->note.text);
+        break;
+    case SPV_REVIEW:
+        block_free(effect->review.block);
+        filters_release(effect->review.filters);
         break;
     case SPV_LOOK_UP:
         block_free(effect->look_up.transaction);
@@ -117,6 +128,8 @@ void spv_effect_release(struct spv_effect *effect)
     case SPV_RESOLVE:
     case SPV_LOAD_ROWS:
     case SPV_UNSTAGE:
+    case SPV_CUT_FILTER_HEADERS:
+    case SPV_STORE_WHOLE:
         break;
     }
 }
@@ -142,6 +155,26 @@ static void start_checkpoints(struct spv *spv, const struct spv_settings *settin
     if (settings->checkpoint_count)
         memcpy(spv->checkpoints + of_network, settings->checkpoints,
                settings->checkpoint_count * sizeof *spv->checkpoints);
+}
+
+static int by_height(const void *left, const void *right)
+{
+    const struct filter_checkpoint *a = left, *b = right;
+    return (a->height > b->height) - (a->height < b->height);
+}
+
+static void start_pins(struct spv *spv, const struct spv_settings *settings)
+{
+    size_t of_network = spv->network->filter_checkpoint_count;
+    spv->pin_count = of_network + settings->filter_checkpoint_count;
+    spv->pins = mem_zalloc(spv->pin_count, sizeof *spv->pins);
+    if (of_network)
+        memcpy(spv->pins, spv->network->filter_checkpoints,
+               of_network * sizeof *spv->pins);
+    if (settings->filter_checkpoint_count)
+        memcpy(spv->pins + of_network, settings->filter_checkpoints,
+               settings->filter_checkpoint_count * sizeof *spv->pins);
+    qsort(spv->pins, spv->pin_count, sizeof *spv->pins, by_height);
 }
 
 static void start_tree(struct spv *spv, const struct spv_settings *settings,
@@ -186,6 +219,20 @@ static void start_filter_headers(struct spv *spv, const struct spv_start *start)
            spv->checkpt_count * sizeof *spv->checkpt);
 }
 
+/* What was scanned before rests on filters, as far as we know. */
+static void start_scanned(struct spv *spv, const struct spv_start *start)
+{
+    for (size_t i = 0; i < start->whole_count; i++)
+        height_set_add(&spv->whole, start->whole[i]);
+    for (size_t i = 0; i < spv->cohorts.count && !spv->scan_blocks; i++) {
+        uint32_t cursor = spv->cohorts.at[i].cursor;
+        if (cursor > spv->stored->height)
+            cursor = spv->stored->height;
+        if (cursor > spv->filter_scanned)
+            spv->filter_scanned = cursor;
+    }
+}
+
 struct spv *spv_new(const struct spv_settings *settings, const struct spv_start *start,
                     struct spv_now now)
 {
@@ -198,11 +245,17 @@ struct spv *spv_new(const struct spv_settings *settings, const struct spv_start 
     spv->own_nonce = random_u64(&spv->random);
     spv->filter_size = 20000;
     spv->block_size = 1000000;
+    spv->scan_blocks = settings->scan_blocks;
+    spv->audit_blocks = settings->audit_blocks;
+    spv->take_back = spv->fh_cut = NO_HEIGHT;
+    spv->builder_seen = now.mono;
     start_checkpoints(spv, settings);
+    start_pins(spv, settings);
     start_tree(spv, settings, start);
     spv->best = header_tree_best(spv->tree, now.mono);
     start_filter_headers(spv, start);
     cohort_table_copy(&spv->cohorts, &start->cohorts);
+    start_scanned(spv, start);
     if (spv->cohorts.count)
         spv->ledger =
             header_tree_ancestor(spv->tree, spv->stored, spv->cohorts.at[0].cursor);
@@ -225,7 +278,12 @@ void spv_free(struct spv *spv)
     cohort_table_release(&spv->cohorts);
     for (size_t i = 0; i < CFHEADERS_AHEAD; i++)
         free(spv->fh_early[i].headers);
+    for (size_t i = 0; i < spv->peer_count; i++)
+        claims_release(&spv->peers[i].claims);
+    disputes_free(spv);
+    height_set_release(&spv->whole);
     header_tree_free(spv->tree);
+    free(spv->pins);
     mempool_free(spv->mempool);
     free(spv->bans);
     address_book_free(spv->book);
@@ -261,7 +319,11 @@ static void take_matched(struct spv *spv, const struct spv_input *input)
 
 static void take_checked(struct spv *spv, const struct spv_input *input)
 {
-    uint32_t height;
+    uint32_t height = (uint32_t)input->ticket;
+    if (input->ticket == ticket_of(TICKET_DISPUTE, height)) {
+        dispute_checked(spv, height, input);
+        return;
+    }
     struct lane *lane = ticket_lane(spv, input->ticket, &height);
     if (lane)
         lane_checked(spv, lane, height, input);
@@ -272,9 +334,18 @@ static void take_checked(struct spv *spv, const struct spv_input *input)
 static void take_rows(struct spv *spv, const struct spv_input *input)
 {
     uint32_t from = (uint32_t)input->ticket;
-    if (input->ticket == ticket_checkpoint(from)) {
+    if (input->ticket == ticket_of(TICKET_CHECKPOINT, from)) {
         if (input->rows.count)
             identity_check_row(spv, from, &input->rows.rows[0]);
+        return;
+    }
+    if (input->ticket == ticket_of(TICKET_PIN, from)) {
+        if (input->rows.count)
+            filter_sync_pin_row(spv, from, &input->rows.rows[0]);
+        return;
+    }
+    if (input->ticket == ticket_of(TICKET_COMPARE, from)) {
+        compare_rows(spv, from, input->rows.rows, input->rows.count);
         return;
     }
     struct lane *lane = ticket_lane(spv, input->ticket, &from);
@@ -292,6 +363,7 @@ void spv_step(struct spv *spv, struct spv_effects *effects, struct spv_now now,
         peers_tick(spv);
         headers_tick(spv);
         requests_tick(spv);
+        compare_tick(spv);
         mempool_tick(spv);
         break;
     case SPV_PEER_CONNECTED:
@@ -319,6 +391,9 @@ void spv_step(struct spv *spv, struct spv_effects *effects, struct spv_now now,
         cohort_table_copy(&spv->cohorts, input->cohorts);
         spv->revision++;
         break;
+    case SPV_REVIEWED:
+        dispute_reviewed(spv, (uint32_t)input->ticket, input);
+        break;
     case SPV_LOOKED_UP:
         mempool_looked_up(spv, input->ticket);
         break;
@@ -337,6 +412,7 @@ void spv_step(struct spv *spv, struct spv_effects *effects, struct spv_now now,
     }
     headers_update(spv);
     filter_sync_update(spv);
+    disputes_update(spv);
     lanes_update(spv);
     spv->out = NULL;
 }
@@ -349,8 +425,9 @@ static struct mono_time sooner(struct mono_time a, struct mono_time b)
 struct mono_time spv_deadline(const struct spv *spv)
 {
     struct mono_time next = sooner(peers_deadline(spv), requests_deadline(spv));
-    if (spv->fh_count <= spv->best->height && spv->fh_retry_at.ms > spv->now.mono.ms)
-        next = sooner(next, spv->fh_retry_at);
+    next = sooner(next, filter_sync_deadline(spv));
+    next = sooner(next, compare_deadline(spv));
+    next = sooner(next, disputes_deadline(spv));
     next = sooner(sooner(next, headers_deadline(spv)), mempool_deadline(spv));
     return sooner(next, lanes_deadline(spv));
 }

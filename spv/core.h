@@ -9,7 +9,7 @@
  *
  * Each effect that wants an answer carries a ticket; the answer brings it back. Tickets
  * may be answered in any order, but effects for the store (LOAD_ROWS, STORE_*, APPLY,
- * UNSTAGE) must be performed in the order given. */
+ * UNSTAGE, CUT_FILTER_HEADERS, REVIEW) must be performed in the order given. */
 #ifndef SPV_CORE_H
 #define SPV_CORE_H
 
@@ -25,6 +25,9 @@
 #define PEER_ADDRESS_MAX 272
 #define SEED_NAME_MAX 128
 #define SPV_OUTBOUND_MAX 32 /* peers from the address book at once */
+/* Filters that a block may be checked against at once: those of both sides of a dispute.
+ */
+#define CHECK_FILTERS 2
 
 struct spv;
 
@@ -61,6 +64,14 @@ struct spv_settings {
     bool proxied;      /* a proxy resolves the names that are dialed, and reaches Tor */
     const struct checkpoint *checkpoints; /* from the configuration; copied */
     size_t checkpoint_count;
+    const struct filter_checkpoint
+        *filter_checkpoints; /* from the configuration; copied */
+    size_t filter_checkpoint_count;
+    /* Fetch every block from birth; filters and their headers aren't looked at. */
+    bool scan_blocks;
+    /* Of the heights whose filter shows nothing of ours, one in so many is fetched whole
+     * and its filter checked; 0: none. */
+    uint32_t audit_blocks;
     /* Ask peers to announce unconfirmed transactions, and have those near the tip looked
      * up (SPV_LOOK_UP). */
     bool mempool;
@@ -85,6 +96,9 @@ struct spv_start {
     size_t checkpoint_filter_header_count;
     uint32_t filter_header_count; /* rows stored; 0: not even genesis' */
     struct filter_header last_filter_header;
+    /* Heights that are fetched whole for every cohort: peers differed about them. */
+    const uint32_t *whole;
+    size_t whole_count;
     struct cohort_table cohorts; /* copied */
     const struct spv_ban *bans;
     size_t ban_count;
@@ -106,11 +120,12 @@ enum spv_input_kind {
     SPV_PEER_LOST,      /* it is down, or never came up; also after DROP */
     SPV_MESSAGE,        /* a whole message; its checksum not yet checked */
     SPV_ROWS,           /* answer to LOAD_ROWS */
-    SPV_STORED,         /* answer to STORE_HEADERS and STORE_FILTER_HEADERS */
+    SPV_STORED,         /* answer to STORE_* and CUT_FILTER_HEADERS */
     SPV_MATCHED,        /* answer to MATCH */
     SPV_CHECKED,        /* answer to CHECK */
     SPV_APPLIED,        /* answer to APPLY */
     SPV_COHORTS,        /* the watch lists were reloaded */
+    SPV_REVIEWED,       /* answer to REVIEW */
     SPV_LOOKED_UP,      /* answer to LOOK_UP */
     SPV_RESOLVED,       /* answer to RESOLVE */
     SPV_LIFT_BAN,       /* the operator's wish */
@@ -121,7 +136,8 @@ enum spv_input_kind {
 enum match_verdict {
     MATCH_NONE,
     MATCH_HIT,
-    MATCH_FALSE, /* malformed, or not the filter that the filter header commits to */
+    MATCH_FALSE,     /* not the filter that the filter header commits to */
+    MATCH_MALFORMED, /* what the filter header commits to can't be a filter */
 };
 
 enum apply_verdict {
@@ -145,13 +161,15 @@ struct spv_input {
         } rows;
         struct {
             enum match_verdict verdict;
-            uint8_t *filter; /* malloc'd: the filter back, for MATCH_HIT; else NULL */
+            /* malloc'd: the filter back, for MATCH_HIT, and with `keep` for MATCH_NONE;
+             * else NULL. */
+            uint8_t *filter;
             size_t filter_len;
         } matched;
         struct {
             enum block_verdict verdict;
-            bool
-                filter_false; /* the filter given lacks a script of the block's outputs */
+            /* The filter given lacks a script of the block's outputs, or can't be one. */
+            bool filter_false[CHECK_FILTERS];
             struct block *block; /* owned by the core from now on; NULL unless valid */
             const char *reason;  /* valid during the call; NULL when valid */
         } checked;
@@ -167,6 +185,12 @@ struct spv_input {
             size_t count;                        /* 0: none, or it failed */
         } resolved;
         const char *address; /* LIFT_BAN, DISTRUST: valid during the call */
+        struct {
+            bool lacks; /* the ledger has passed the block and lacks some of its events */
+            /* The filter given lacks the script of a coin of ours that the block spends.
+             */
+            bool filter_false[CHECK_FILTERS];
+        } reviewed;
     };
 };
 
@@ -184,11 +208,19 @@ enum spv_effect_kind {
     SPV_APPLY,                /* ledger_apply */
     SPV_UNSTAGE,              /* ledger_unstage */
     SPV_NOTE,                 /* a line for the log */
+    SPV_CUT_FILTER_HEADERS,   /* chain_rows_cut_filter_headers */
+    SPV_STORE_WHOLE,          /* whole_heights_add */
+    SPV_REVIEW,               /* ledger_review */
     SPV_LOOK_UP,              /* ledger_foresee */
     SPV_BAN,                  /* keep this ban; one of the same address is replaced */
     SPV_UNBAN,                /* forget the ban of this address */
     SPV_RESOLVE,              /* look a seed's name up in the DNS */
     SPV_STORE_BOOK,           /* peer_rows_put_book; no answer */
+};
+
+struct spv_filter {
+    uint8_t *data; /* owned; NULL when there is none */
+    size_t len;
 };
 
 struct spv_effect {
@@ -223,14 +255,14 @@ struct spv_effect {
             struct block_hash block;
             struct filter_header previous, expected;
             struct script_set *scripts; /* a reference, owned */
+            bool keep;                  /* the filter is wanted back without a hit, too */
         } match;
         struct {
             uint8_t *raw; /* owned */
             size_t raw_len;
             struct block_hash hash;
             uint32_t height;
-            uint8_t *filter; /* owned; NULL when there is none */
-            size_t filter_len;
+            struct spv_filter filters[CHECK_FILTERS];
         } check;
         struct {
             uint64_t epoch;
@@ -241,7 +273,9 @@ struct spv_effect {
             size_t count;
             bool reorganise;
             bool commit;
-            bool retract; /* no rows: take every cohort back to `base` */
+            /* The chain stays; cohorts are taken back to `base`, because what they rest
+             * on was found wrong; without rows. */
+            bool retract;
         } apply;
         struct {
             uint32_t cohort;
@@ -251,6 +285,18 @@ struct spv_effect {
             enum log_level level;
             char *text; /* owned */
         } note;
+        struct {
+            uint32_t from;
+        } cut;
+        struct {
+            uint32_t height;
+        } whole;
+        struct {
+            uint32_t height;
+            struct block_hash hash;
+            struct block *block; /* owned */
+            struct spv_filter filters[CHECK_FILTERS];
+        } review;
         struct {
             struct block *transaction; /* owned; unconfirmed, see transaction_parse */
         } look_up;
@@ -314,6 +360,7 @@ struct spv_peer_info {
     const char *state;
     bool trusted;
     char group[NET_GROUP_TEXT_MAX]; /* "" for one of connect= */
+    bool compared; /* its filter headers, with ours, as far as the ledger rests on them */
 };
 /* Fill at most `max`; returns how many there are. */
 size_t spv_peers(const struct spv *spv, struct spv_peer_info *out, size_t max);
@@ -331,14 +378,17 @@ size_t spv_bans(const struct spv *spv, struct spv_ban *out, size_t max,
 NODISCARD bool spv_synced(const struct spv *spv, struct spv_now now,
                           struct error *reason);
 /* In how many distinct network groups there are ready peers whose best chains contain
- * this block; each of connect= is one of its own. *trusted (may be NULL): one of them is
+ * this block, and whose filter headers are compared; each of connect= is one of its
+ * own. *trusted (may be NULL): one of them is
  * trusted. */
 size_t spv_peers_agreeing(const struct spv *spv, uint32_t height,
                           const struct block_hash *hash, bool *trusted);
 bool spv_is_banned(const struct spv *spv, const char *address);
 /* True if a peer of connect= is banned: the reason names it and says why. */
 bool spv_connect_banned(const struct spv *spv, struct spv_now now, struct error *reason);
-/* True if peers differ about filter headers and that isn't settled. */
+/* True while a height at which peers' filters differ isn't settled (names the peer and
+ * how many heights are left), while a peer's filter headers are still being compared, and
+ * for good once a block deep in the chain is shown to be invalid. */
 bool spv_disputed(const struct spv *spv, struct error *reason);
 /* True if a validated branch without this block has the work of our chain at
  * height + (confirmations - 1) / 2. */

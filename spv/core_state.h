@@ -1,21 +1,37 @@
 /* The core's own state, shared by its rooms and by nobody else: core.c (inputs, outputs),
  * peers.c (transports, handshake), outbound.c (who is dialed), gossip.c (addresses),
- * budget.c (what a peer may cost), bans.c, header_sync.c, filter_sync.c, lane.c
- * (scanning), mempool.c (unconfirmed transactions), core_view.c (what is known). */
+ * budget.c (what a peer may cost), bans.c, header_sync.c, filter_sync.c (the adopted
+ * chain of filter headers), filter_compare.c (peers' claims against it), dispute.c (where
+ * they differ), lane.c (scanning), mempool.c (unconfirmed transactions), core_view.c
+ * (what is known). */
 #ifndef SPV_CORE_STATE_H
 #define SPV_CORE_STATE_H
 
 #include "base/random.h"
 #include "spv/core.h"
+#include "spv/height_set.h"
 #include "spv/presync.h"
 
+#define NO_HEIGHT UINT32_MAX
 /* Bytes asked for or held by all lanes together, by estimate: the back-pressure of
  * received data (design: at most 24 MiB over all peers). */
 #define RECEIVE_BUDGET (24u << 20)
 #define PEERS_MAX 256 /* as many as the configuration may name */
 #define REQUESTS_MAX 64
+/* Of them, kept free by the lanes for settling disputes. */
+#define REQUESTS_FOR_DISPUTES 16
 #define CFHEADERS_AHEAD 8 /* ranges asked for at once, 64 kB each when held */
 #define FILTER_REQUESTS_PER_PEER 2
+/* Heights at which one peer differs and that aren't settled: its comparison pauses
+ * meanwhile. A false filter is mostly proven by the first, so few are enough. */
+#define DISPUTES_PER_PEER 8
+#define DISPUTES_MAX 128
+/* Settled at once: each holds a block and two filters, at most 4.5 MB. */
+#define DISPUTES_ACTIVE 4
+/* False filters remembered, the newest. */
+#define FALSE_FILTERS_MAX 256
+/* Questions about its filter headers that a peer may leave unanswered. */
+#define UNANSWERED_MAX 3
 #define BLOCK_REQUESTS_PER_PEER 16 /* Bitcoin Core's limit in its own downloads */
 /* A gap of at most a week is fetched as whole blocks (spv.md). */
 #define WHOLE_GAP_MAX 1008
@@ -63,6 +79,13 @@
 #define REQUEST_TIMEOUT_MS 20000
 #define CFHEADERS_TIP_RETRY_MS 1000 /* nodes build filters a moment after the block */
 #define CFHEADERS_TIP_RETRY_MAX_MS 30000
+/* A peer that said `notfound` isn't asked again at once. */
+#define NOTFOUND_PAUSE_MS 2000
+/* How long a dispute waits for both filters before the block alone settles it. */
+#define DISPUTE_FILTERS_MS 30000
+/* How long nobody who agrees may be there to go on before the chain of filter headers is
+ * given up for that of a peer which differs. */
+#define BUILDER_GONE_MS 30000
 #define STALL_MS 30000        /* how long silence costs a peer its turn */
 #define ASIDE_AFTER_MS 600000 /* a branch that nobody serves for this long ... */
 #define ASIDE_FOR_MS 1800000  /* ... is passed over for this long */
@@ -91,6 +114,27 @@ struct budget {
     int64_t messages, bytes; /* left */
     struct mono_time at;     /* of the last filling */
     uint32_t expected[ANSWERS];
+};
+
+enum compare_state { COMPARE_IDLE, COMPARE_ASKED, COMPARE_LOADING };
+
+/* What a peer claims about filters, and how far that has been compared with the adopted
+ * chain of filter headers. */
+struct claims {
+    bool checkpt_known; /* its cfcheckpt message has come, or there can be none */
+    struct filter_header *checkpt; /* owned: at heights 1,000, 2,000 ... */
+    size_t checkpt_count;
+    uint32_t compared;         /* heights 0 .. compared - 1 */
+    uint32_t first_difference; /* lowest height where its filter's hash isn't the adopted;
+                                  NO_HEIGHT: nowhere so far */
+    enum compare_state state;
+    bool checkpt_asked;         /* the question under way is getcfcheckpt */
+    uint32_t from, to;          /* asked for, or compared with rows being loaded */
+    struct block_hash stop;     /* of the question under way */
+    struct mono_time deadline;  /* of the answer; when idle: not before */
+    uint32_t loading;           /* which loading of rows */
+    struct filter_hash *hashes; /* owned; from .. to, while rows are loaded */
+    unsigned unanswered;
 };
 
 struct peer {
@@ -128,13 +172,24 @@ struct peer {
     struct block_time future; /* of its tip, refused as from the future; 0: it isn't */
     uint64_t ping_nonce;      /* 0: none under way */
     struct mono_time ping_at, pong_deadline;
-    bool checkpt_asked;
-    bool filters_differ;
+    struct claims claims;
+    bool mute; /* has let us wait for filter headers: the gate doesn't wait any more; kept
+                  until it is compared */
     struct mono_time stalled_until;
-    uint32_t txs_asked; /* transactions under way */
+    struct mono_time pause_until; /* isn't asked for anything before */
+    uint32_t txs_asked;           /* transactions under way */
 };
 
-enum request_kind { REQUEST_CFHEADERS, REQUEST_FILTERS, REQUEST_BLOCK };
+/* Of a dispute: the adopted chain, or the peer that differs. */
+enum side { SIDE_OURS, SIDE_THEIRS, SIDES };
+
+enum request_kind {
+    REQUEST_CFHEADERS,
+    REQUEST_FILTERS, /* of a lane, as REQUEST_BLOCK */
+    REQUEST_BLOCK,
+    REQUEST_DISPUTED_FILTER,
+    REQUEST_DISPUTED_BLOCK,
+};
 
 struct request {
     enum request_kind kind;
@@ -143,6 +198,8 @@ struct request {
     uint32_t from, to; /* heights */
     uint32_t next;     /* filters: the height expected next */
     uint32_t missing;  /* filters: not yet received */
+    uint32_t dispute;  /* its id */
+    enum side side;    /* whose filter */
     struct block_hash stop;
     struct mono_time deadline;
 };
@@ -164,6 +221,10 @@ struct slot {
     struct chain_row row;
     uint8_t *filter; /* kept from its match to the block's check */
     size_t filter_len;
+    bool audit;           /* its block is wanted in any case */
+    bool has_filter_hash; /* of the filter that the block was checked against */
+    struct filter_hash filter_hash;
+    size_t held;         /* bytes of filter and block here or at a worker */
     struct block *block; /* when done; NULL: nothing of ours */
     uint32_t peer;       /* transport that sent the block or filter last */
 };
@@ -189,13 +250,15 @@ struct lane {
                       */
     uint32_t fork;
     bool staged;
+    bool stale;        /* what is staged rests on a filter that was disputed since */
     uint32_t applying; /* rows of the APPLY under way; 0: none */
     bool applying_clamp;
+    uint32_t taking_back; /* height of the retraction under way, or NO_HEIGHT */
     bool applying_commit;
     bool loading;
     struct mono_time progress_at;
     uint32_t counts[SLOT_STATES];
-    uint32_t held; /* blocks in slots that are done */
+    uint64_t held; /* bytes in slots and at workers */
     struct slot slots[LANE_WINDOW];
 };
 
@@ -218,6 +281,39 @@ struct seeds {
     uint64_t ticket;
     struct mono_time next;
     struct mono_time company_at; /* when enough peers were ready last */
+};
+
+enum dispute_state {
+    DISPUTE_WAITING,
+    DISPUTE_FILTERS, /* both filters are asked for */
+    DISPUTE_WANTS_BLOCK,
+    DISPUTE_BLOCK_ASKED,
+    DISPUTE_CHECKING,
+    DISPUTE_REVIEWING, /* the store looks whether the ledger lacks anything of it */
+    DISPUTE_TAKING_BACK,
+};
+
+/* A height at which a peer's filter isn't the adopted chain's, until it is settled. */
+struct dispute {
+    uint32_t id;
+    enum dispute_state state;
+    uint32_t height;
+    struct block_hash block;
+    struct filter_hash theirs;
+    struct filter_header previous, ours; /* adopted filter headers below and at height */
+    bool ours_gone;                      /* the adopted chain is another one by now */
+    uint32_t peer;                       /* transport of the one that differs */
+    char address[PEER_ADDRESS_MAX];
+    struct spv_filter filters[SIDES];
+    bool asked[SIDES], done[SIDES]; /* done: got, or given up */
+    struct mono_time filters_until;
+    uint32_t block_peer; /* transport that sent the block last */
+};
+
+/* A filter proven false: its hash, and the block that it isn't of. */
+struct false_filter {
+    struct block_hash block;
+    struct filter_hash hash;
 };
 
 struct spv {
@@ -262,6 +358,8 @@ struct spv {
 
     /* Filter headers known on the best chain: heights 0 .. fh_count - 1. */
     uint32_t fh_count, fh_stored;
+    uint32_t fh_cut; /* those stored from here on are to go, once nothing rests on them;
+                        NO_HEIGHT: none */
     struct filter_header fh_last;
     struct cfheaders_range fh_early[CFHEADERS_AHEAD];
     struct mono_time fh_retry_at;
@@ -271,8 +369,26 @@ struct spv {
     struct filter_header
         *checkpt; /* adopted filter headers at heights 1,000, 2,000 ... */
     size_t checkpt_count, checkpt_capacity;
-    bool disputed;
-    struct error dispute;
+    bool builder_missing;
+    struct mono_time
+        builder_seen; /* somebody who agrees could go on with filter headers */
+    struct filter_checkpoint *pins; /* the table's and the configuration's, ascending */
+    size_t pin_count;
+    bool pins_asked;
+    bool scan_blocks;
+    uint32_t audit_blocks;
+
+    /* The highest height whose scan, of any cohort, rests on a filter. */
+    uint32_t filter_scanned;
+    uint32_t take_back; /* cohorts are to be taken back to here; NO_HEIGHT: needn't */
+    struct height_set whole; /* heights that are fetched whole for every cohort */
+    struct dispute disputes[DISPUTES_MAX];
+    size_t dispute_count;
+    uint32_t next_dispute_id, next_loading;
+    struct false_filter false_filters[FALSE_FILTERS_MAX]; /* a ring */
+    size_t false_filter_count;
+    bool broken; /* a block below the root is invalid: for good */
+    struct error broken_reason;
 
     struct cohort_table cohorts;
     struct lane *lanes; /* LANES */
@@ -289,9 +405,10 @@ struct spv {
     struct spv_effects *out;
 };
 
-/* Tickets say to whom an answer belongs: lane, its generation, height; or that it is the
- * row of a checkpoint. */
-uint64_t ticket_checkpoint(uint32_t height);
+/* Tickets say to whom an answer belongs: lane, its generation, height; or to another room
+ * than the lanes. */
+enum ticket_room { TICKET_CHECKPOINT, TICKET_PIN, TICKET_COMPARE, TICKET_DISPUTE };
+uint64_t ticket_of(enum ticket_room room, uint32_t number);
 uint64_t ticket_make(const struct lane *lane, uint32_t height);
 /* The lane and height of a ticket, or NULL if the lane has moved on. */
 struct lane *ticket_lane(struct spv *spv, uint64_t ticket, uint32_t *height);
@@ -313,6 +430,8 @@ void peer_connected(struct spv *spv, struct peer *peer);
 void peer_lost(struct spv *spv, struct peer *peer);
 /* End the connection: `fault` (may be NULL) is what the peer did wrong. */
 void peer_drop(struct spv *spv, struct peer *peer, const char *fault);
+/* End the connection for what is proven, and keep the address away. */
+void peer_ban(struct spv *spv, struct peer *peer, const char *reason);
 /* The same, with a time of its own before it is dialed again. */
 void peer_drop_for(struct spv *spv, struct peer *peer, const char *fault,
                    int64_t retry_ms);
@@ -380,14 +499,18 @@ const struct spv_ban *ban_find(const struct spv *spv, const char *address,
                                struct wall_time now);
 
 /* requests.c: who is asked for what. */
-struct peer *request_pick_peer(struct spv *spv, enum request_kind kind, uint32_t height,
-                               const struct block_hash *hash, uint32_t avoid);
+struct peer *request_pick_peer(struct spv *spv, const struct request *request,
+                               uint32_t avoid);
+void request_send_getdata(struct spv *spv, struct peer *peer,
+                          const struct block_hash *hash);
+/* NULL: there are too many. */
 struct request *request_add(struct spv *spv, const struct request *request);
 void request_remove(struct spv *spv, struct request *request);
 /* Give a peer's (or, with id 0, all timed-out) requests back to who wanted them. */
 void requests_return_of(struct spv *spv, uint32_t peer);
 void requests_tick(struct spv *spv);
 struct mono_time requests_deadline(const struct spv *spv);
+bool request_of_lane(const struct request *request, uint8_t lane);
 void requests_drop_lane(struct spv *spv, uint8_t lane);
 
 /* header_sync.c */
@@ -465,14 +588,90 @@ void identity_ask_rows(struct spv *spv);
 
 /* filter_sync.c */
 void filter_sync_update(struct spv *spv);
-void filter_sync_peer_ready(struct spv *spv, struct peer *peer);
-void filter_sync_checkpt(struct spv *spv, struct peer *peer, struct bytes payload);
 void filter_sync_headers(struct spv *spv, struct peer *peer, struct bytes payload);
-/* The best chain has left its old branch above this height. */
-void filter_sync_rewind(struct spv *spv, uint32_t fork);
 /* A request of ours wasn't answered. */
 void filter_sync_returned(struct spv *spv, const struct request *request);
-void filter_sync_dispute(struct spv *spv, const char *format, ...) PRINTF_LIKE(2, 3);
+/* Whether the peer's claims fit the adopted chain so that it may give this range of it.
+ */
+bool filter_sync_may_ask(const struct spv *spv, const struct peer *peer, uint32_t from,
+                         uint32_t to);
+/* The hash at a height where a range of filter headers may end. */
+bool filter_sync_stop_hash(const struct spv *spv, struct block_hash *out,
+                           uint32_t height);
+struct mono_time filter_sync_deadline(const struct spv *spv);
+/* Those asked for that end above a height, and all that came early. */
+void filter_sync_drop_ranges(struct spv *spv, uint32_t above);
+/* How many of spv->checkpt rest on adopted filter headers; those above are what some peer
+ * claims. */
+size_t filter_sync_checkpoints(const struct spv *spv);
+
+/* filter_chain.c */
+/* The best chain has left its old branch above this height. */
+void filter_sync_rewind(struct spv *spv, uint32_t fork);
+/* Forget the adopted filter headers from a height on; what was scanned stays. */
+void filter_sync_cut(struct spv *spv, uint32_t from);
+/* The adopted filter at a height is proven false: those who commit to it are banned, the
+ * chain is cut there, and what rests on it is taken back. */
+void filter_sync_false(struct spv *spv, uint32_t height, const char *proof);
+/* What is stored against what is pinned, once. */
+void filter_sync_check_pins(struct spv *spv);
+/* The stored row of a pinned filter header. */
+void filter_sync_pin_row(struct spv *spv, uint32_t height, const struct chain_row *row);
+
+/* filter_compare.c: what peers claim, against the adopted chain. */
+void claims_init(struct claims *claims);
+void claims_release(struct claims *claims);
+void compare_update(struct spv *spv);
+void compare_tick(struct spv *spv);
+void compare_checkpt(struct spv *spv, struct peer *peer, struct bytes payload);
+/* False: the message isn't an answer to this room. */
+bool compare_headers(struct spv *spv, struct peer *peer,
+                     const struct message_cfheaders *message);
+void compare_rows(struct spv *spv, uint32_t loading, const struct chain_row *rows,
+                  size_t count);
+/* The adopted chain, or the best, is another from this height on. */
+void compare_cut(struct spv *spv, uint32_t from);
+void compare_rewind(struct spv *spv, uint32_t fork);
+/* Look at this height again of all who differ at or below it: a filter is proven false.
+ */
+void compare_again(struct spv *spv, uint32_t height);
+/* Whether filter headers chained from `previous` are what the peer must say, by its own
+ * checkpoints and the pinned ones. If not it is banned. */
+bool claims_hold(struct spv *spv, struct peer *peer, uint32_t from,
+                 const struct filter_header *previous,
+                 const struct filter_header *headers, size_t count);
+bool compare_done(const struct spv *spv, const struct peer *peer);
+/* The peer that the gate waits for because it is still being compared, or NULL. */
+const struct peer *compare_awaited(const struct spv *spv);
+struct mono_time compare_deadline(const struct spv *spv);
+
+/* dispute.c */
+enum dispute_verdict { DISPUTE_TAKEN, DISPUTE_NO_ROOM, DISPUTE_BANNED };
+/* The peer's filter at a height isn't the adopted. On BANNED the peer is gone. */
+enum dispute_verdict dispute_add(struct spv *spv, struct peer *peer, uint32_t height,
+                                 const struct block_hash *block,
+                                 const struct filter_hash *theirs,
+                                 const struct filter_header *previous,
+                                 const struct filter_header *ours);
+void disputes_update(struct spv *spv);
+void disputes_cut(struct spv *spv, uint32_t from);
+void disputes_rewind(struct spv *spv, uint32_t fork);
+bool dispute_cfilter(struct spv *spv, struct peer *peer,
+                     const struct message_cfilter *message);
+bool dispute_block(struct spv *spv, struct peer *peer, const struct block_hash *hash,
+                   struct bytes payload);
+void dispute_checked(struct spv *spv, uint32_t id, const struct spv_input *input);
+void dispute_reviewed(struct spv *spv, uint32_t id, const struct spv_input *input);
+void dispute_returned(struct spv *spv, const struct request *request);
+size_t disputes_of(const struct spv *spv, const char *address);
+uint64_t disputes_bytes(const struct spv *spv);
+void disputes_free(struct spv *spv);
+struct mono_time disputes_deadline(const struct spv *spv);
+#define PROOF_TEXT_MAX 200
+void false_filter_text(char out[static PROOF_TEXT_MAX], const struct block_hash *block,
+                       uint32_t height, const char *what);
+void false_filter_add(struct spv *spv, const struct block_hash *block,
+                      const struct filter_hash *hash);
 
 /* lane.c */
 void lanes_init(struct spv *spv);
@@ -481,6 +680,8 @@ void lanes_update(struct spv *spv);
 void lane_rows(struct spv *spv, struct lane *lane, uint32_t from,
                const struct chain_row *rows, size_t count);
 void lane_cfilter(struct spv *spv, struct peer *peer, struct bytes payload);
+/* The highest height that a lane is going to scan by its filter; 0: none. */
+uint32_t lanes_filters_until(const struct spv *spv);
 void lane_block(struct spv *spv, struct peer *peer, struct bytes payload);
 void lane_matched(struct spv *spv, struct lane *lane, uint32_t height,
                   const struct spv_input *input);
@@ -489,10 +690,32 @@ void lane_checked(struct spv *spv, struct lane *lane, uint32_t height,
 void lane_applied(struct spv *spv, const struct spv_input *input);
 void lane_returned(struct spv *spv, const struct request *request);
 struct mono_time lanes_deadline(const struct spv *spv);
+/* The height is to be fetched whole from now on. */
+void lanes_whole(struct spv *spv, uint32_t height);
+/* The adopted filter headers are others from this height on. */
+void lanes_filters_cut(struct spv *spv, uint32_t from);
+/* Bring all cohorts back to this height at most, as soon as may be. */
+void lanes_take_back(struct spv *spv, uint32_t height);
 
-/* between lane.c and lane_fetch.c */
+/* between lane.c, lane_fetch.c and lane_plan.c */
+void lane_start(struct spv *spv, struct lane *lane, const struct cohort *cohort,
+                uint32_t base);
+void lane_stop(struct spv *spv, struct lane *lane);
+/* Forget the heights above this one. What was asked for them no longer matters. */
+void lane_truncate(struct spv *spv, struct lane *lane, uint32_t height);
+/* The tip of the chain that the lane follows; NULL while that is only in the store. */
+struct header_node *lane_chain(const struct spv *spv, const struct lane *lane);
+void lane_fill(struct spv *spv, struct lane *lane);
+void lane_apply(struct spv *spv, struct lane *lane);
+/* Bring the cursors down to a height: the chain got shorter (or the birth is in the
+ * future), or, with `retract`, what they rest on was found wrong. */
+void lane_clamp(struct spv *spv, struct lane *lane, uint32_t height, bool retract);
 struct slot *lane_slot(struct lane *lane, uint32_t height);
 void slot_set(struct lane *lane, struct slot *slot, enum slot_state state);
+void slot_hold(struct lane *lane, struct slot *slot, size_t bytes);
+/* What the slot of a height starts with, and goes back to. */
+enum slot_state lane_wants(const struct spv *spv, const struct lane *lane,
+                           uint32_t height);
 void lane_fetch(struct spv *spv, struct lane *lane);
 void lane_condemn(struct spv *spv, const struct block_hash *hash, uint32_t height,
                   const char *reason);

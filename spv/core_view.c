@@ -33,8 +33,9 @@ static uint32_t hindmost_cursor(const struct spv *spv)
 static bool scanned(const struct spv *spv)
 {
     const struct lane *front = &spv->lanes[LANE_FRONT];
-    return !spv->cohorts.count || (front->active && front->base == front->target &&
-                                   !front->reorganise && !front->applying);
+    return !spv->cohorts.count ||
+           (front->active && front->base == front->target && !front->reorganise &&
+            !front->applying && spv->take_back == NO_HEIGHT);
 }
 
 static enum spv_phase phase_of(const struct spv *spv)
@@ -101,6 +102,7 @@ static void fill_info(const struct spv *spv, struct spv_peer_info *out,
     bool banned = ban_find(spv, peer->address.text, spv->now.wall);
     out->state = banned ? "banned" : state_name(peer->state);
     out->trusted = peer->address.trusted;
+    out->compared = compare_done(spv, peer);
     if (peer->net.kind != NET_NONE)
         net_group_text(out->group, net_group(&peer->net));
 }
@@ -176,7 +178,7 @@ size_t spv_peers_agreeing(const struct spv *spv, uint32_t height,
     for (size_t i = 0; i < spv->peer_count; i++) {
         const struct peer *peer = &spv->peers[i];
         size_t at = 0;
-        if (!peer_has(spv, peer, height, hash))
+        if (!peer_has(spv, peer, height, hash) || !compare_done(spv, peer))
             continue;
         if (trusted && peer->address.trusted)
             *trusted = true;
@@ -203,9 +205,28 @@ bool spv_connect_banned(const struct spv *spv, struct spv_now now, struct error 
 
 bool spv_disputed(const struct spv *spv, struct error *reason)
 {
-    if (spv->disputed)
-        *reason = spv->dispute;
-    return spv->disputed;
+    if (spv->broken) {
+        *reason = spv->broken_reason;
+        return true;
+    }
+    if (spv->dispute_count) {
+        const struct dispute *first = &spv->disputes[0];
+        size_t left = disputes_of(spv, first->address);
+        error_set(
+            reason,
+            "%s: its filters differ from the others' at %zu %s still to be settled, "
+            "the first at height %u",
+            first->address, left, left == 1 ? "height" : "heights", first->height);
+        return true;
+    }
+    const struct peer *peer = compare_awaited(spv);
+    if (!peer)
+        return false;
+    error_set(reason,
+              "%s: its filter headers are still being compared, up to height %u of %u",
+              peer->address.text, peer->claims.compared ? peer->claims.compared - 1 : 0,
+              spv->filter_scanned);
+    return true;
 }
 
 bool spv_fork_near(const struct spv *spv, uint32_t height, uint32_t confirmations,

@@ -1,55 +1,15 @@
-/* Filter headers (BIP 157): ranges fetched in parallel from all peers, each checked
- * against the checkpoints and its neighbours. */
-#include <stdarg.h>
-#include <stdio.h>
+/* The adopted chain of filter headers (BIP 157): ranges fetched in parallel from peers
+ * whose own checkpoints agree with it, each checked against its neighbours. */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "spv/core_state.h"
 
-void filter_sync_dispute(struct spv *spv, const char *format, ...)
+size_t filter_sync_checkpoints(const struct spv *spv)
 {
-    if (spv->disputed)
-        return; /* the first difference is the one to look at */
-    va_list args;
-    va_start(args, format);
-    vsnprintf(spv->dispute.text, sizeof spv->dispute.text, format, args);
-    va_end(args);
-    spv->disputed = true;
-    spv->revision++;
-    spv_note(spv, LOG_CHAIN, LOG_ERROR, NULL, "%s", spv->dispute.text);
-}
-
-static void peer_differs(struct spv *spv, struct peer *peer, uint32_t height)
-{
-    peer->filters_differ = true;
-    filter_sync_dispute(spv,
-                        "%s: its filter header at height %u differs from the others'",
-                        peer->address.text, height);
-}
-
-void filter_sync_peer_ready(struct spv *spv, struct peer *peer)
-{
-    (void)spv;
-    peer->checkpt_asked = false;
-}
-
-/* Every peer is asked for its checkpoints once its chain is known to be ours. */
-static void ask_checkpoints(struct spv *spv)
-{
-    for (size_t i = 0; i < spv->peer_count; i++) {
-        struct peer *peer = &spv->peers[i];
-        if (peer->state != PEER_READY || peer->checkpt_asked || !peer->headers_done ||
-            !peer->best || peer->best->height < CFCHECKPT_INTERVAL)
-            continue;
-        peer->checkpt_asked = true;
-        struct writer payload;
-        writer_init(&payload);
-        getcfcheckpt_encode(&payload, &peer->best->hash);
-        spv_send(spv, peer, MESSAGE_GETCFCHECKPT, &payload);
-        writer_release(&payload);
-    }
+    return spv->fh_count ? (spv->fh_count - 1) / CFCHECKPT_INTERVAL : 0;
 }
 
 static void adopt(struct spv *spv, const struct filter_header *header)
@@ -59,33 +19,77 @@ static void adopt(struct spv *spv, const struct filter_header *header)
     spv->checkpt[spv->checkpt_count++] = *header;
 }
 
-void filter_sync_checkpt(struct spv *spv, struct peer *peer, struct bytes payload)
+/* What somebody claimed above it, and that doesn't agree, goes. */
+static void adopt_own(struct spv *spv, size_t index, const struct filter_header *header)
 {
-    struct message_cfcheckpt message;
-    if (!cfcheckpt_decode(&message, payload)) {
-        peer_drop(spv, peer, "malformed cfcheckpt message");
-        return;
-    }
-    struct header_node *stop = header_tree_find(spv->tree, &message.stop_hash);
-    if (!peer->checkpt_asked || !stop)
-        return;
-    if (message.count != stop->height / CFCHECKPT_INTERVAL) {
-        peer_drop(spv, peer, "cfcheckpt message with a wrong number of filter headers");
-        return;
-    }
-    uint32_t common = header_tree_fork(stop, spv->best)->height / CFCHECKPT_INTERVAL;
-    for (uint32_t i = 0; i < common; i++) {
-        if (i == spv->checkpt_count) {
-            adopt(spv, &message.headers[i]);
-        } else if (!filter_header_equal(&message.headers[i], &spv->checkpt[i])) {
-            peer_differs(spv, peer, (i + 1) * CFCHECKPT_INTERVAL);
-            return;
-        }
+    if (index < spv->checkpt_count && !filter_header_equal(&spv->checkpt[index], header))
+        spv->checkpt_count = index;
+    if (index == spv->checkpt_count)
+        adopt(spv, header);
+}
+
+static bool agrees_at(const struct spv *spv, const struct claims *claims, size_t index)
+{
+    return index < spv->checkpt_count && index < claims->checkpt_count &&
+           filter_header_equal(&spv->checkpt[index], &claims->checkpt[index]);
+}
+
+/* Whether the peer may say how the chain goes on. */
+static bool may_lead(const struct peer *peer)
+{
+    return peer->state == PEER_READY && peer->claims.checkpt_known &&
+           peer->claims.first_difference == NO_HEIGHT;
+}
+
+void filter_sync_drop_ranges(struct spv *spv, uint32_t above)
+{
+    for (size_t i = spv->request_count; i-- > 0;)
+        if (spv->requests[i].kind == REQUEST_CFHEADERS && spv->requests[i].to > above)
+            request_remove(spv, &spv->requests[i]);
+    for (size_t i = 0; i < CFHEADERS_AHEAD; i++) {
+        free(spv->fh_early[i].headers);
+        spv->fh_early[i].headers = NULL;
     }
 }
 
-/* The hash at a height where a range of filter headers may end. */
-static bool stop_hash_at(const struct spv *spv, struct block_hash *out, uint32_t height)
+/* The checkpoints above what is adopted are one peer's claims: they let ranges be fetched
+ * in parallel. When nobody backs them any more, another's are taken. */
+static void choose_checkpoints(struct spv *spv)
+{
+    size_t own = filter_sync_checkpoints(spv);
+    bool backed = spv->checkpt_count == own;
+    for (size_t i = 0; i < spv->peer_count && !backed; i++)
+        backed = may_lead(&spv->peers[i]) && agrees_at(spv, &spv->peers[i].claims, own);
+    if (!backed) {
+        spv->checkpt_count = own;
+        filter_sync_drop_ranges(spv, (uint32_t)own * CFCHECKPT_INTERVAL);
+    }
+    for (size_t i = 0; i < spv->peer_count && spv->checkpt_count == own; i++) {
+        const struct claims *claims = &spv->peers[i].claims;
+        size_t count = spv->best->height / CFCHECKPT_INTERVAL;
+        if (!may_lead(&spv->peers[i]) || (own && !agrees_at(spv, claims, own - 1)))
+            continue;
+        for (size_t k = own; k < count && k < claims->checkpt_count; k++)
+            adopt(spv, &claims->checkpt[k]);
+    }
+}
+
+bool filter_sync_may_ask(const struct spv *spv, const struct peer *peer, uint32_t from,
+                         uint32_t to)
+{
+    const struct claims *claims = &peer->claims;
+    if (!may_lead(peer) || (from == spv->fh_count && claims->compared < from))
+        return false;
+    size_t index = to / CFCHECKPT_INTERVAL;
+    if (to % CFCHECKPT_INTERVAL == 0 && index && index <= spv->checkpt_count)
+        return agrees_at(spv, claims, index - 1);
+    if (from == spv->fh_count)
+        return true;
+    index = (from - 1) / CFCHECKPT_INTERVAL;
+    return index && agrees_at(spv, claims, index - 1);
+}
+
+bool filter_sync_stop_hash(const struct spv *spv, struct block_hash *out, uint32_t height)
 {
     const struct header_node *node = header_tree_ancestor(spv->tree, spv->best, height);
     if (node) {
@@ -120,9 +124,9 @@ static bool range_covered(const struct spv *spv, uint32_t from, uint32_t *to)
 static bool ask_range(struct spv *spv, uint32_t from, uint32_t to)
 {
     struct request request = {.kind = REQUEST_CFHEADERS, .from = from, .to = to};
-    if (!stop_hash_at(spv, &request.stop, to))
+    if (!filter_sync_stop_hash(spv, &request.stop, to))
         return false;
-    struct peer *peer = request_pick_peer(spv, REQUEST_CFHEADERS, to, &request.stop, 0);
+    struct peer *peer = request_pick_peer(spv, &request, 0);
     if (!peer)
         return false;
     request.peer = peer->id;
@@ -139,8 +143,21 @@ static bool ask_range(struct spv *spv, uint32_t from, uint32_t to)
     return true;
 }
 
+/* What rests on the stored ones is taken back first: after a crash between, they are
+ * found false again. */
+static void cut_stored(struct spv *spv)
+{
+    if (spv->fh_cut == NO_HEIGHT || spv->take_back != NO_HEIGHT)
+        return;
+    spv_effect_add(spv, SPV_CUT_FILTER_HEADERS)->cut.from = spv->fh_cut;
+    spv->stores_pending++;
+    spv->fh_cut = NO_HEIGHT;
+}
+
 static void ask_ranges(struct spv *spv)
 {
+    if (spv->fh_cut != NO_HEIGHT)
+        return;
     uint32_t from = spv->fh_count;
     for (int ahead = 0; ahead < CFHEADERS_AHEAD && from <= spv->best->height; ahead++) {
         uint32_t to;
@@ -214,9 +231,9 @@ static void accept_range(struct spv *spv, struct cfheaders_range *range)
             break;
     }
     for (uint32_t height = range->from; height <= range->to; height++)
-        if (height && height % CFCHECKPT_INTERVAL == 0 &&
-            height / CFCHECKPT_INTERVAL - 1 == spv->checkpt_count)
-            adopt(spv, &range->headers[height - range->from]);
+        if (height && height % CFCHECKPT_INTERVAL == 0)
+            adopt_own(spv, height / CFCHECKPT_INTERVAL - 1,
+                      &range->headers[height - range->from]);
     spv->fh_last = range->headers[range->to - range->from];
     spv->fh_count = range->to + 1;
     spv->fh_retry_ms = CFHEADERS_TIP_RETRY_MS;
@@ -261,39 +278,18 @@ static struct request *find_request(struct spv *spv, const struct peer *peer,
     return NULL;
 }
 
-/* The height at which a range contradicts an adopted checkpoint. */
-static bool contradicts(const struct spv *spv, const struct cfheaders_range *range,
-                        uint32_t *height)
-{
-    uint32_t before = range->from - 1;
-    if (range->from > 1 && before % CFCHECKPT_INTERVAL == 0 &&
-        before / CFCHECKPT_INTERVAL <= spv->checkpt_count &&
-        !filter_header_equal(&range->previous,
-                             &spv->checkpt[before / CFCHECKPT_INTERVAL - 1])) {
-        *height = before;
-        return true;
-    }
-    for (uint32_t at = range->from; at <= range->to; at++)
-        if (at && at % CFCHECKPT_INTERVAL == 0 &&
-            at / CFCHECKPT_INTERVAL <= spv->checkpt_count &&
-            !filter_header_equal(&range->headers[at - range->from],
-                                 &spv->checkpt[at / CFCHECKPT_INTERVAL - 1])) {
-            *height = at;
-            return true;
-        }
-    return false;
-}
-
 static void take_range(struct spv *spv, struct peer *peer, struct cfheaders_range *range)
 {
-    uint32_t height = range->from ? range->from - 1 : 0;
-    bool wrong = contradicts(spv, range, &height);
-    if (wrong || (range->from == spv->fh_count && !follows(spv, &range->previous))) {
+    if (range->from == spv->fh_count && !follows(spv, &range->previous)) {
         free(range->headers);
-        peer_differs(spv, peer, height);
+        /* All below has been compared and found equal. */
+        if (peer->claims.compared >= range->from)
+            peer_ban(spv, peer, "its filter headers contradict those it gave before");
         return;
     }
     if (range->from == spv->fh_count) {
+        if (peer->claims.compared >= range->from)
+            peer->claims.compared = range->to + 1;
         accept_range(spv, range);
         accept_early(spv);
         return;
@@ -313,6 +309,8 @@ void filter_sync_headers(struct spv *spv, struct peer *peer, struct bytes payloa
         peer_drop(spv, peer, "malformed cfheaders message");
         return;
     }
+    if (compare_headers(spv, peer, &message))
+        return;
     struct request *request = find_request(spv, peer, &message);
     if (!request)
         return; /* late, or not asked for */
@@ -323,7 +321,10 @@ void filter_sync_headers(struct spv *spv, struct peer *peer, struct bytes payloa
     for (size_t i = 0; i < message.count; i++)
         filter_header_next(&range.headers[i], &message.hashes[i],
                            i ? &range.headers[i - 1] : &message.previous);
-    take_range(spv, peer, &range);
+    if (claims_hold(spv, peer, range.from, &range.previous, range.headers, message.count))
+        take_range(spv, peer, &range);
+    else
+        free(range.headers);
 }
 
 void filter_sync_returned(struct spv *spv, const struct request *request)
@@ -336,33 +337,80 @@ void filter_sync_returned(struct spv *spv, const struct request *request)
                            : spv->fh_retry_ms * 2;
 }
 
-void filter_sync_rewind(struct spv *spv, uint32_t fork)
+/* ---- who goes on ---- */
+
+static bool builder_there(const struct spv *spv)
 {
-    for (size_t i = spv->request_count; i-- > 0;)
-        if (spv->requests[i].kind == REQUEST_CFHEADERS && spv->requests[i].to > fork)
-            request_remove(spv, &spv->requests[i]);
-    for (size_t i = 0; i < CFHEADERS_AHEAD; i++) {
-        free(spv->fh_early[i].headers);
-        spv->fh_early[i].headers = NULL;
+    uint32_t to =
+        (spv->fh_count + CFHEADERS_MAX - 1) / CFCHECKPT_INTERVAL * CFCHECKPT_INTERVAL;
+    struct block_hash stop;
+    if (to > spv->best->height)
+        to = spv->best->height;
+    if (!filter_sync_stop_hash(spv, &stop, to))
+        return true;
+    for (size_t i = 0; i < spv->peer_count; i++)
+        if (peer_has(spv, &spv->peers[i], to, &stop) &&
+            filter_sync_may_ask(spv, &spv->peers[i], spv->fh_count, to))
+            return true;
+    return false;
+}
+
+/* A peer whose filters differ somewhere, compared as far as the ledger rests on ours:
+ * every height where they differ has been fetched whole. */
+static struct peer *find_successor(struct spv *spv)
+{
+    for (size_t i = 0; i < spv->peer_count; i++) {
+        struct peer *peer = &spv->peers[i];
+        uint32_t enough = spv->filter_scanned + 1 < spv->fh_count
+                              ? spv->filter_scanned + 1
+                              : spv->fh_count;
+        if (peer->state == PEER_READY && peer->claims.compared >= enough &&
+            peer->claims.first_difference != NO_HEIGHT &&
+            peer_has(spv, peer, spv->best->height, &spv->best->hash) &&
+            !disputes_of(spv, peer->address.text))
+            return peer;
     }
-    if (spv->checkpt_count > fork / CFCHECKPT_INTERVAL)
-        spv->checkpt_count = fork / CFCHECKPT_INTERVAL;
-    if (spv->fh_count <= fork + 1)
+    return NULL;
+}
+
+/* When nobody is left who says what we have adopted, the chain goes on with another's. */
+static void find_builder(struct spv *spv)
+{
+    spv->builder_missing = spv->fh_count <= spv->best->height && !builder_there(spv);
+    if (!spv->builder_missing)
+        spv->builder_seen = spv->now.mono;
+    if (mono_since(spv->now.mono, spv->builder_seen) < BUILDER_GONE_MS)
         return;
-    const struct header_node *node = header_tree_ancestor(spv->tree, spv->best, fork);
-    spv->fh_count = fork + 1;
-    spv->fh_last = node->filter_header;
-    /* A branch that was left before may know its own. */
-    while ((node = header_tree_ancestor(spv->tree, spv->best, spv->fh_count)) &&
-           node->has_filter_header) {
-        spv->fh_last = node->filter_header;
-        spv->fh_count++;
-    }
+    const struct peer *peer = find_successor(spv);
+    if (!peer)
+        return;
+    spv_note(spv, LOG_CHAIN, LOG_INFO, peer,
+             "filter headers go on with its own from height %" PRIu32,
+             peer->claims.first_difference);
+    filter_sync_cut(spv, peer->claims.first_difference);
+    spv->builder_seen = spv->now.mono;
+}
+
+struct mono_time filter_sync_deadline(const struct spv *spv)
+{
+    struct mono_time next = MONO_NEVER;
+    if (spv->fh_count <= spv->best->height && spv->fh_retry_at.ms > spv->now.mono.ms)
+        next = spv->fh_retry_at;
+    struct mono_time gone = mono_add(spv->builder_seen, BUILDER_GONE_MS);
+    if (spv->builder_missing && gone.ms > spv->now.mono.ms && gone.ms < next.ms)
+        next = gone;
+    return next;
 }
 
 void filter_sync_update(struct spv *spv)
 {
-    ask_checkpoints(spv);
+    if (spv->scan_blocks)
+        return;
+    filter_sync_check_pins(spv);
+    compare_update(spv);
+    choose_checkpoints(spv);
+    find_builder(spv);
+    cut_stored(spv);
     ask_ranges(spv);
     flush_nodes(spv);
 }

@@ -129,6 +129,29 @@ enum gcs_result gcs_match_any(struct bytes filter, const struct block_hash *bloc
     return gcs_match_any_with(filter, block, set, gcs_kernels()[0]);
 }
 
+static bool has_all(const struct gcs_filter *filter, const struct script_set *set)
+{
+    for (size_t i = 0; i < script_set_count(set); i++) {
+        if (filter->count == 0)
+            return false;
+        uint64_t number = script_number(&filter->hash, script_set_at(set, i));
+        if (filter->kernel->find(&filter->values, &number, 1) == 0)
+            return false;
+    }
+    return true;
+}
+
+enum gcs_result gcs_holds_all(struct bytes filter, const struct block_hash *block,
+                              const struct script_set *set)
+{
+    struct gcs_filter open;
+    if (!gcs_open(&open, filter, block, gcs_kernels()[0]))
+        return GCS_MALFORMED;
+    bool holds = has_all(&open, set);
+    gcs_close(&open);
+    return holds ? GCS_MATCH : GCS_NO_MATCH;
+}
+
 static bool has_outputs(const struct gcs_filter *filter, const struct block *block)
 {
     static const uint8_t op_return = 0x6a;

@@ -27,6 +27,12 @@ NODISCARD enum gcs_result gcs_match_any(struct bytes filter,
                                         const struct block_hash *block,
                                         const struct script_set *set);
 
+/* Whether the filter holds every script of the set: of coins that the block spends, say
+ * (BIP 158: "the scriptPubKey of each" spent output). GCS_NO_MATCH proves it false. */
+NODISCARD enum gcs_result gcs_holds_all(struct bytes filter,
+                                        const struct block_hash *block,
+                                        const struct script_set *set);
+
 /* Whether the filter holds every script that the block's outputs put into it (neither
  * empty nor OP_RETURN; BIP 158). GCS_NO_MATCH proves the filter false. */
 NODISCARD enum gcs_result gcs_holds_outputs(struct bytes filter,

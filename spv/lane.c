@@ -24,34 +24,49 @@ void slot_set(struct lane *lane, struct slot *slot, enum slot_state state)
     slot->state = state;
 }
 
-static void slot_push(struct lane *lane, const struct chain_row *row)
+/* Say how many bytes of filter and block the slot now holds. */
+void slot_hold(struct lane *lane, struct slot *slot, size_t bytes)
+{
+    lane->held = lane->held - slot->held + bytes;
+    slot->held = bytes;
+}
+
+enum slot_state lane_wants(const struct spv *spv, const struct lane *lane,
+                           uint32_t height)
+{
+    return height <= lane->filters_until && !height_set_has(&spv->whole, height)
+               ? SLOT_WANTS_FILTER
+               : SLOT_WANTS_BLOCK;
+}
+
+static void slot_push(const struct spv *spv, struct lane *lane,
+                      const struct chain_row *row)
 {
     uint32_t height = ++lane->filled;
     struct slot *slot = lane_slot(lane, height);
     memset(slot, 0, sizeof *slot);
     slot->row = *row;
-    slot->state = height <= lane->filters_until ? SLOT_WANTS_FILTER : SLOT_WANTS_BLOCK;
+    slot->state = lane_wants(spv, lane, height);
     lane->counts[slot->state]++;
 }
 
 static void slot_release(struct lane *lane, struct slot *slot)
 {
     lane->counts[slot->state]--;
-    lane->held -= slot->block != NULL;
+    slot_hold(lane, slot, 0);
     free(slot->filter);
     block_free(slot->block);
     slot->filter = NULL;
     slot->block = NULL;
 }
 
-/* Forget the heights above this one. What was asked for them no longer matters. */
-static void lane_truncate(struct spv *spv, struct lane *lane, uint32_t height)
+void lane_truncate(struct spv *spv, struct lane *lane, uint32_t height)
 {
     if (lane->filled <= height)
         return;
     for (size_t i = spv->request_count; i-- > 0;) {
         struct request *request = &spv->requests[i];
-        if (request->kind != REQUEST_CFHEADERS && request->lane == lane->index) {
+        if (request_of_lane(request, lane->index)) {
             struct request copy = *request;
             request_remove(spv, request);
             lane_returned(spv, &copy);
@@ -72,13 +87,16 @@ static void lane_truncate(struct spv *spv, struct lane *lane, uint32_t height)
     for (uint32_t at = lane->base + 1; at <= lane->filled; at++) {
         struct slot *slot = lane_slot(lane, at);
         if (slot->state == SLOT_MATCHING)
-            slot_set(lane, slot, SLOT_WANTS_FILTER);
+            slot_set(lane, slot, lane_wants(spv, lane, at));
         else if (slot->state == SLOT_CHECKING)
             slot_set(lane, slot, SLOT_WANTS_BLOCK);
+        else
+            continue;
+        slot_hold(lane, slot, 0);
     }
 }
 
-static void lane_stop(struct spv *spv, struct lane *lane)
+void lane_stop(struct spv *spv, struct lane *lane)
 {
     if (!lane->active)
         return;
@@ -94,8 +112,8 @@ static void lane_stop(struct spv *spv, struct lane *lane)
     lane->generation++;
 }
 
-static void lane_start(struct spv *spv, struct lane *lane, const struct cohort *cohort,
-                       uint32_t base)
+void lane_start(struct spv *spv, struct lane *lane, const struct cohort *cohort,
+                uint32_t base)
 {
     lane_stop(spv, lane);
     lane->active = true;
@@ -107,6 +125,7 @@ static void lane_start(struct spv *spv, struct lane *lane, const struct cohort *
     lane->loading = false;
     lane->staged = false;
     lane->reorganise = false;
+    lane->stale = false;
     lane->applying = 0;
     lane->filters_until = 0;
     lane->progress_at = spv->now.mono;
@@ -132,8 +151,7 @@ void lanes_free(struct spv *spv)
 
 /* ---- filling: rows from the tree's nodes, older ones from the store ---- */
 
-/* The tip of the chain that the lane follows; NULL while that is only in the store. */
-static struct header_node *lane_chain(const struct spv *spv, const struct lane *lane)
+struct header_node *lane_chain(const struct spv *spv, const struct lane *lane)
 {
     return lane->index == LANE_FRONT ? lane->target_node : spv->ledger;
 }
@@ -189,7 +207,7 @@ static bool filled_on_chain(const struct spv *spv, struct lane *lane,
            block_hash_equal(&node->hash, &lane_slot(lane, lane->filled)->row.hash);
 }
 
-static void lane_fill(struct spv *spv, struct lane *lane)
+void lane_fill(struct spv *spv, struct lane *lane)
 {
     uint32_t root = header_tree_root(spv->tree)->height;
     uint32_t limit = fill_limit(spv, lane);
@@ -218,7 +236,7 @@ static void lane_fill(struct spv *spv, struct lane *lane)
         else if (height <= lane->filters_until && !row.has_filter_header)
             return;
         else
-            slot_push(lane, &row);
+            slot_push(spv, lane, &row);
         if (height == lane->filters_until)
             limit = fill_limit(spv, lane);
     }
@@ -227,7 +245,6 @@ static void lane_fill(struct spv *spv, struct lane *lane)
 void lane_rows(struct spv *spv, struct lane *lane, uint32_t from,
                const struct chain_row *rows, size_t count)
 {
-    (void)spv;
     lane->loading = false;
     for (size_t i = 0; i < count; i++) {
         uint32_t height = from + (uint32_t)i;
@@ -235,7 +252,7 @@ void lane_rows(struct spv *spv, struct lane *lane, uint32_t from,
             take_base_filter_header(lane, &rows[i]);
         else if (height == lane->filled + 1 && height <= lane->base + LANE_WINDOW &&
                  (rows[i].has_filter_header || height > lane->filters_until))
-            slot_push(lane, &rows[i]);
+            slot_push(spv, lane, &rows[i]);
     }
 }
 
@@ -261,7 +278,7 @@ static bool may_commit(const struct spv *spv, const struct lane *lane, uint32_t 
     return node && u256_compare(&node->work, &spv->ledger->work) > 0;
 }
 
-static void lane_apply(struct spv *spv, struct lane *lane)
+void lane_apply(struct spv *spv, struct lane *lane)
 {
     uint32_t count = lane->applying ? 0 : done_prefix(lane);
     if (!count)
@@ -280,24 +297,24 @@ static void lane_apply(struct spv *spv, struct lane *lane)
         struct slot *slot = lane_slot(lane, lane->base + 1 + i);
         effect->apply.rows[i] = slot->row;
         effect->apply.blocks[i] = slot->block;
-        lane->held -= slot->block != NULL;
+        slot_hold(lane, slot, 0);
         slot->block = NULL;
     }
     lane->applying = count;
     lane->applying_commit = effect->apply.commit;
 }
 
-/* The cursor lies above the chain (a birth in the future, or a chain that got shorter).
- */
-static void lane_clamp(struct spv *spv, struct lane *lane)
+void lane_clamp(struct spv *spv, struct lane *lane, uint32_t height, bool retract)
 {
     struct spv_effect *effect = spv_effect_add(spv, SPV_APPLY);
     effect->ticket = ticket_make(lane, lane->base);
     effect->apply.epoch = lane->epoch;
     effect->apply.cohort = lane->cohort;
-    effect->apply.base = spv->best->height;
+    effect->apply.base = height;
     effect->apply.reorganise = true;
     effect->apply.commit = true;
+    effect->apply.retract = retract;
+    lane->taking_back = retract ? height : NO_HEIGHT;
     lane->applying = 1;
     lane->applying_clamp = true;
 }
@@ -312,10 +329,13 @@ void lane_condemn(struct spv *spv, const struct block_hash *hash, uint32_t heigh
     struct header_node *node = header_tree_find(spv->tree, hash);
     if (node && node != header_tree_root(spv->tree))
         header_tree_invalidate(spv->tree, node);
-    else
-        filter_sync_dispute(spv,
-                            "block %s at height %u, deep in the chain, is invalid: %s",
-                            text, height, reason);
+    else if (!spv->broken) {
+        error_set(&spv->broken_reason,
+                  "block %s at height %u, deep in the chain, is invalid: %s", text,
+                  height, reason);
+        spv->broken = true;
+        spv->revision++;
+    }
 }
 
 static void applied_ok(struct spv *spv, struct lane *lane)
@@ -350,10 +370,13 @@ void lane_applied(struct spv *spv, const struct spv_input *input)
     lane->applying_clamp = false;
     switch (input->applied.verdict) {
     case APPLY_OK:
-        if (clamp)
-            lane_stop(spv, lane);
-        else
+        if (!clamp) {
             applied_ok(spv, lane);
+            break;
+        }
+        if (spv->take_back == lane->taking_back)
+            spv->take_back = NO_HEIGHT;
+        lane_stop(spv, lane);
         break;
     case APPLY_INVALID: {
         uint32_t at = input->applied.invalid_height;
@@ -370,220 +393,63 @@ void lane_applied(struct spv *spv, const struct spv_input *input)
     lane->applying = 0;
 }
 
-/* ---- where to go ---- */
+/* ---- filters found wrong ---- */
 
-/* The ledger's tip as a node, after the cohorts or the tree changed. */
-static void ledger_update(struct spv *spv)
+void lanes_take_back(struct spv *spv, uint32_t height)
 {
-    if (!spv->cohorts.count) {
-        spv->ledger = NULL;
+    if (height < spv->take_back)
+        spv->take_back = height;
+    spv->revision++;
+}
+
+/* What the lane hasn't handed on yet. What the store has, it looks through itself. */
+static void lane_whole(struct lane *lane, uint32_t height)
+{
+    uint32_t handed = lane->base + lane->applying;
+    if (height > lane->filters_until || height > lane->filled)
+        return;
+    if (height <= handed) {
+        bool staged = lane->staged || (lane->applying && !lane->applying_commit);
+        lane->stale |= staged && height > lane->fork;
         return;
     }
-    uint32_t cursor = spv->cohorts.at[0].cursor;
-    if (!spv->ledger)
-        spv->ledger = header_tree_ancestor(spv->tree, spv->stored, cursor);
-    else if (spv->ledger->height != cursor)
-        spv->ledger = header_tree_ancestor(spv->tree, spv->ledger, cursor);
+    struct slot *slot = lane_slot(lane, height);
+    if (slot->state == SLOT_WANTS_FILTER || (slot->state == SLOT_DONE && !slot->block))
+        slot_set(lane, slot, SLOT_WANTS_BLOCK);
 }
 
-/* Slots that aren't on the lane's chain any more go. */
-static void follow_chain(struct spv *spv, struct lane *lane)
+void lanes_whole(struct spv *spv, uint32_t height)
 {
-    uint32_t root = header_tree_root(spv->tree)->height;
-    uint32_t keep = lane->filled < lane->target ? lane->filled : lane->target;
-    struct header_node *chain = lane_chain(spv, lane);
-    while (chain && keep > lane->base && keep >= root) {
-        const struct header_node *node = header_tree_ancestor(spv->tree, chain, keep);
-        if (node && block_hash_equal(&node->hash, &lane_slot(lane, keep)->row.hash))
-            break;
-        keep--;
-    }
-    lane_truncate(spv, lane, keep);
+    for (size_t i = 0; i < LANES; i++)
+        if (spv->lanes[i].active)
+            lane_whole(&spv->lanes[i], height);
 }
 
-static bool on_chain(const struct spv *spv, struct header_node *tip, uint32_t height,
-                     const struct block_hash *hash)
+void lanes_filters_cut(struct spv *spv, uint32_t from)
 {
-    if (height < header_tree_root(spv->tree)->height)
-        return true;
-    const struct header_node *node = header_tree_ancestor(spv->tree, tip, height);
-    return node && block_hash_equal(&node->hash, hash);
-}
-
-/* Where the front lane starts from: the ledger's tip, or the fork to a better branch. */
-static void front_plan(const struct spv *spv, uint32_t *base, bool *reorganise,
-                       struct header_node **target)
-{
-    struct header_node *ledger = spv->ledger;
-    *base = spv->cohorts.at[0].cursor;
-    *reorganise = false;
-    *target = spv->best;
-    if (!ledger || header_tree_ancestor(spv->tree, spv->best, ledger->height) == ledger)
-        return;
-    if (!ledger->invalid && u256_compare(&spv->best->work, &ledger->work) <= 0) {
-        *target = ledger; /* what is better was set aside */
-        return;
-    }
-    *base = header_tree_fork(spv->best, ledger)->height;
-    *reorganise = true;
-}
-
-static bool front_goes_on(const struct spv *spv, const struct lane *lane, uint32_t base,
-                          bool reorganise, struct header_node *target)
-{
-    if (!lane->active || lane->epoch != spv->cohorts.epoch ||
-        lane->reorganise != reorganise)
-        return false;
-    if (!reorganise)
-        return lane->base == base;
-    return lane->fork == base &&
-           (!lane->staged || on_chain(spv, target, lane->base, &lane->base_hash));
-}
-
-static void front_update(struct spv *spv)
-{
-    struct lane *lane = &spv->lanes[LANE_FRONT];
-    if (lane->applying)
-        return;
-    if (!spv->cohorts.count) {
-        lane_stop(spv, lane);
-        return;
-    }
-    uint32_t base;
-    bool reorganise;
-    struct header_node *target;
-    front_plan(spv, &base, &reorganise, &target);
-    if (!front_goes_on(spv, lane, base, reorganise, target)) {
-        lane_start(spv, lane, &spv->cohorts.at[0], base);
-        lane->reorganise = reorganise;
-        lane->fork = base;
-    }
-    if (lane->target_node != target || lane->target != target->height)
-        spv->revision++;
-    lane->target_node = target;
-    lane->target = target->height;
-    if (base > target->height) {
-        if (spv->headers_settled)
-            lane_clamp(spv, lane);
-        return;
-    }
-    if (target->height - lane->base > WHOLE_GAP_MAX &&
-        target->height > lane->filters_until) {
-        /* Slots that were to be fetched whole don't know the filter headers from which
-         * those above would follow. */
-        uint32_t known = lane->filters_until;
-        lane_truncate(spv, lane, known > lane->base ? known : lane->base);
-        lane->filters_until = target->height;
-    }
-    follow_chain(spv, lane);
-}
-
-/* The hindmost cohort but 0, towards the one before it. */
-static void back_update(struct spv *spv)
-{
-    struct lane *lane = &spv->lanes[LANE_BACK];
-    if (lane->applying)
-        return;
-    const struct cohort *hindmost = NULL;
-    for (size_t i = 1; i < spv->cohorts.count; i++)
-        if (!hindmost || spv->cohorts.at[i].cursor < hindmost->cursor)
-            hindmost = &spv->cohorts.at[i];
-    if (!hindmost) {
-        lane_stop(spv, lane);
-        return;
-    }
-    uint32_t goal = UINT32_MAX;
-    for (size_t i = 0; i < spv->cohorts.count; i++)
-        if (spv->cohorts.at[i].cursor > hindmost->cursor &&
-            spv->cohorts.at[i].cursor < goal)
-            goal = spv->cohorts.at[i].cursor;
-    if (!lane->active || lane->epoch != spv->cohorts.epoch ||
-        lane->cohort != hindmost->id || lane->base != hindmost->cursor) {
-        lane_start(spv, lane, hindmost, hindmost->cursor);
-        lane->filters_until = UINT32_MAX;
-    }
-    if (goal > spv->stored->height)
-        goal = hindmost->cursor;
-    lane->target = goal;
-    follow_chain(spv, lane);
-}
-
-/* ---- a branch that nobody serves ---- */
-
-static bool somebody_ready(const struct spv *spv)
-{
-    for (size_t i = 0; i < spv->peer_count; i++)
-        if (spv->peers[i].state == PEER_READY)
-            return true;
-    return false;
-}
-
-/* Also when those who spoke of the branch are gone: let go for bad bodies, say. */
-static bool may_be_withheld(const struct spv *spv, const struct lane *lane)
-{
-    return lane->active && !lane->applying && lane->base < lane->target &&
-           lane->base >= header_tree_root(spv->tree)->height && somebody_ready(spv);
-}
-
-/* The newest block of the target's branch that somebody without the target has, too: what
- * is above it is what isn't served. */
-static uint32_t shared_height(const struct spv *spv, const struct lane *lane)
-{
-    uint32_t height = lane->reorganise ? lane->fork : lane->base;
-    struct header_node *target = lane->target_node;
-    for (size_t i = 0; i < spv->peer_count; i++) {
-        const struct peer *peer = &spv->peers[i];
-        if (peer->state != PEER_READY || !peer->best ||
-            peer_has(spv, peer, target->height, &target->hash))
-            continue;
-        uint32_t shared = header_tree_fork(peer->best, target)->height;
-        if (shared > height)
-            height = shared;
-    }
-    return height;
-}
-
-static void set_aside_if_withheld(struct spv *spv, struct lane *lane)
-{
-    if (!may_be_withheld(spv, lane)) {
-        lane->progress_at = spv->now.mono;
-        return;
-    }
-    if (mono_since(spv->now.mono, lane->progress_at) < ASIDE_AFTER_MS)
-        return;
-    uint32_t first = shared_height(spv, lane) + 1;
-    struct header_node *node = header_tree_ancestor(spv->tree, lane->target_node, first);
-    char text[ID_TEXT_MAX];
-    block_hash_text(text, &node->hash);
-    spv_note(spv, LOG_CHAIN, LOG_WARNING, NULL,
-             "nobody serves the branch from block %s at height %u: set aside, asked for "
-             "again later",
-             text, first);
-    header_tree_set_aside(spv->tree, node, mono_add(spv->now.mono, ASIDE_FOR_MS));
-    lane->progress_at = spv->now.mono;
-    headers_update(spv);
-}
-
-struct mono_time lanes_deadline(const struct spv *spv)
-{
-    const struct lane *lane = &spv->lanes[LANE_FRONT];
-    if (!lane->active || lane->base >= lane->target)
-        return MONO_NEVER;
-    return mono_add(lane->progress_at, ASIDE_AFTER_MS);
-}
-
-void lanes_update(struct spv *spv)
-{
-    ledger_update(spv);
-    front_update(spv);
-    set_aside_if_withheld(spv, &spv->lanes[LANE_FRONT]);
-    back_update(spv);
     for (size_t i = 0; i < LANES; i++) {
         struct lane *lane = &spv->lanes[i];
-        if (!lane->active || lane->applying_clamp)
+        uint32_t handed = lane->base + lane->applying;
+        if (!lane->active || lane->applying_clamp || lane->filters_until < from)
             continue;
-        lane_fill(spv, lane);
-        lane_fetch(spv, lane);
-        lane_apply(spv, lane);
+        lane_truncate(spv, lane, from > handed ? from - 1 : handed);
+        if (lane->base >= from)
+            lane->has_base_filter_header = false;
+        for (uint32_t height = lane->base + 1; height <= handed; height++)
+            if (height >= from)
+                lane_slot(lane, height)->row.has_filter_header = false;
     }
+}
+
+uint32_t lanes_filters_until(const struct spv *spv)
+{
+    uint32_t highest = 0;
+    for (size_t i = 0; i < LANES; i++) {
+        const struct lane *lane = &spv->lanes[i];
+        uint32_t until =
+            lane->filters_until < lane->target ? lane->filters_until : lane->target;
+        if (lane->active && until > lane->base && until > highest)
+            highest = until;
+    }
+    return highest;
 }

@@ -15,17 +15,17 @@ static void average(uint32_t *average, size_t size)
     *average = *average - *average / 16 + (uint32_t)size / 16;
 }
 
-/* Bytes under way or held, by estimate with a quarter of reserve. */
+/* Bytes held, and those under way, by estimate with a quarter of reserve. */
 static uint64_t outstanding(const struct spv *spv)
 {
-    uint64_t filters = 0, blocks = 0;
+    uint64_t filters = 0, blocks = 0, held = disputes_bytes(spv);
     for (size_t i = 0; i < LANES; i++) {
         const struct lane *lane = &spv->lanes[i];
-        filters += lane->counts[SLOT_FILTER_ASKED] + lane->counts[SLOT_MATCHING];
-        blocks +=
-            lane->counts[SLOT_BLOCK_ASKED] + lane->counts[SLOT_CHECKING] + lane->held;
+        filters += lane->counts[SLOT_FILTER_ASKED];
+        blocks += lane->counts[SLOT_BLOCK_ASKED];
+        held += lane->held;
     }
-    return (filters * spv->filter_size + blocks * spv->block_size) * 5 / 4;
+    return (filters * spv->filter_size + blocks * spv->block_size) * 5 / 4 + held;
 }
 
 /* The lowest height is always let through, so that a full budget can't hold itself up. */
@@ -68,8 +68,7 @@ static bool ask_filters(struct spv *spv, struct lane *lane, uint32_t from, uint3
                               .to = to,
                               .missing = to - from + 1,
                               .stop = lane_slot(lane, to)->row.hash};
-    struct peer *peer = request_pick_peer(spv, REQUEST_FILTERS, to, &request.stop,
-                                          lane_slot(lane, from)->peer);
+    struct peer *peer = request_pick_peer(spv, &request, lane_slot(lane, from)->peer);
     if (!peer)
         return false;
     request.peer = peer->id;
@@ -138,6 +137,9 @@ static void match(struct spv *spv, struct lane *lane, uint32_t height,
                                  ? lane->base_filter_header
                                  : lane_slot(lane, height - 1)->row.filter_header;
     effect->match.scripts = script_set_ref(lane->scripts);
+    slot->audit = spv->audit_blocks && random_below(&spv->random, spv->audit_blocks) == 0;
+    effect->match.keep = slot->audit;
+    slot_hold(lane, slot, filter.len);
 }
 
 void lane_cfilter(struct spv *spv, struct peer *peer, struct bytes payload)
@@ -147,6 +149,8 @@ void lane_cfilter(struct spv *spv, struct peer *peer, struct bytes payload)
         peer_drop(spv, peer, "malformed cfilter message");
         return;
     }
+    if (dispute_cfilter(spv, peer, &message))
+        return;
     uint32_t height;
     struct request *request = find_filter_request(spv, peer, &message.block, &height);
     if (!request)
@@ -169,24 +173,38 @@ void lane_matched(struct spv *spv, struct lane *lane, uint32_t height,
         free(input->matched.filter);
         return;
     }
+    bool whole = height_set_has(&spv->whole, height);
+    struct peer *peer = peer_find(spv, slot->peer);
+    slot_hold(lane, slot, input->matched.filter_len);
     switch (input->matched.verdict) {
     case MATCH_NONE:
-        slot_set(lane, slot, SLOT_DONE);
         lane->progress_at = spv->now.mono;
-        break;
+        if (height > spv->filter_scanned)
+            spv->filter_scanned = height;
+        if (!slot->audit && !whole) {
+            free(input->matched.filter);
+            slot_hold(lane, slot, 0);
+            slot_set(lane, slot, SLOT_DONE);
+            break;
+        }
+        goto block;
     case MATCH_HIT:
+    block:
         slot->filter = input->matched.filter;
         slot->filter_len = input->matched.filter_len;
         slot_set(lane, slot, SLOT_WANTS_BLOCK);
         break;
-    case MATCH_FALSE: {
-        slot_set(lane, slot, SLOT_WANTS_FILTER);
-        struct peer *peer = peer_find(spv, slot->peer);
-        if (peer)
-            peer_drop(spv, peer,
-                      "its filter isn't the one that the filter header commits to");
+    case MATCH_FALSE:
+        slot_set(lane, slot, lane_wants(spv, lane, height));
+        /* What it was asked for it has been found to agree about. */
+        if (peer && !whole)
+            peer_ban(spv, peer,
+                     "its filter isn't the one that its own filter headers commit to");
         break;
-    }
+    case MATCH_MALFORMED:
+        slot_set(lane, slot, lane_wants(spv, lane, height));
+        filter_sync_false(spv, height, "it can't be the filter of any block");
+        break;
     }
 }
 
@@ -200,21 +218,14 @@ static bool ask_block(struct spv *spv, struct lane *lane, uint32_t height)
                               .from = height,
                               .to = height,
                               .stop = slot->row.hash};
-    struct peer *peer =
-        request_pick_peer(spv, REQUEST_BLOCK, height, &request.stop, slot->peer);
+    struct peer *peer = request_pick_peer(spv, &request, slot->peer);
     if (!peer)
         return false;
     request.peer = peer->id;
     if (!request_add(spv, &request))
         return false;
     slot_set(lane, slot, SLOT_BLOCK_ASKED);
-    struct inv_item item = {.type = INV_WITNESS_BLOCK};
-    memcpy(item.hash, request.stop.b, sizeof item.hash);
-    struct writer payload;
-    writer_init(&payload);
-    inv_encode(&payload, &item, 1);
-    spv_send(spv, peer, MESSAGE_GETDATA, &payload);
-    writer_release(&payload);
+    request_send_getdata(spv, peer, &request.stop);
     return true;
 }
 
@@ -225,6 +236,17 @@ static void fetch_blocks(struct spv *spv, struct lane *lane)
         if (lane_slot(lane, height)->state == SLOT_WANTS_BLOCK &&
             (!within_budget(spv, lane, height) || !ask_block(spv, lane, height)))
             return;
+}
+
+/* The filter goes to the worker; should it prove false, its hash tells. */
+static void keep_filter_hash(struct slot *slot)
+{
+    slot->has_filter_hash = slot->filter != NULL;
+    if (slot->filter)
+        filter_hash_of(&slot->filter_hash,
+                       (struct bytes){slot->filter, slot->filter_len});
+    slot->filter = NULL;
+    slot->filter_len = 0;
 }
 
 void lane_block(struct spv *spv, struct peer *peer, struct bytes payload)
@@ -253,11 +275,13 @@ void lane_block(struct spv *spv, struct peer *peer, struct bytes payload)
         effect->check.raw_len = payload.len;
         effect->check.hash = hash;
         effect->check.height = height;
-        effect->check.filter = slot->filter;
-        effect->check.filter_len = slot->filter_len;
-        slot->filter = NULL;
+        effect->check.filters[SIDE_OURS].data = slot->filter;
+        effect->check.filters[SIDE_OURS].len = slot->filter_len;
+        slot_hold(lane, slot, payload.len + slot->filter_len);
+        keep_filter_hash(slot);
         return;
     }
+    dispute_block(spv, peer, &hash, payload);
 }
 
 void lane_checked(struct spv *spv, struct lane *lane, uint32_t height,
@@ -271,17 +295,20 @@ void lane_checked(struct spv *spv, struct lane *lane, uint32_t height,
     switch (input->checked.verdict) {
     case BLOCK_VALID:
         slot->block = input->checked.block;
-        lane->held++;
+        slot_hold(lane, slot, slot->block->raw_len);
         slot_set(lane, slot, SLOT_DONE);
         lane->progress_at = spv->now.mono;
         /* BIP 158: the filter holds every output script of its block. */
-        if (input->checked.filter_false)
-            filter_sync_dispute(spv,
-                                "the filter of the block at height %u is false: it lacks "
-                                "a script of the block's outputs",
-                                height);
+        if (input->checked.filter_false[SIDE_OURS] && slot->has_filter_hash) {
+            false_filter_add(spv, &slot->row.hash, &slot->filter_hash);
+            char proof[PROOF_TEXT_MAX];
+            false_filter_text(proof, &slot->row.hash, height,
+                              "it lacks a script of the block's outputs");
+            filter_sync_false(spv, height, proof);
+        }
         break;
     case BLOCK_WRONG_BODY: {
+        slot_hold(lane, slot, 0);
         slot_set(lane, slot, SLOT_WANTS_BLOCK);
         struct peer *peer = peer_find(spv, slot->peer);
         if (peer)
@@ -290,6 +317,7 @@ void lane_checked(struct spv *spv, struct lane *lane, uint32_t height,
     }
     case BLOCK_INVALID: {
         struct block_hash hash = slot->row.hash;
+        slot_hold(lane, slot, 0);
         slot_set(lane, slot, SLOT_WANTS_BLOCK);
         lane_condemn(spv, &hash, height, input->checked.reason);
         headers_update(spv);
@@ -309,7 +337,7 @@ void lane_returned(struct spv *spv, const struct request *request)
             continue;
         if (request->kind == REQUEST_FILTERS && slot->state == SLOT_FILTER_ASKED) {
             slot->peer = request->peer; /* another is asked first */
-            slot_set(lane, slot, SLOT_WANTS_FILTER);
+            slot_set(lane, slot, lane_wants(spv, lane, height));
         } else if (request->kind == REQUEST_BLOCK && slot->state == SLOT_BLOCK_ASKED) {
             slot->peer = request->peer;
             slot_set(lane, slot, SLOT_WANTS_BLOCK);

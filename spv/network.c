@@ -85,6 +85,58 @@ static const struct checkpoint signet_checkpoints[] = {
            0x93b908a0, 0x1ff5c329)}},
 };
 
+/* Filter headers as published in the sources of another light client (neutrino). */
+static const struct filter_checkpoint mainnet_filter_checkpoints[] = {
+    {100000,
+     {HASH(0xf28cbc1a, 0xb369eb01, 0xb7b5fe8b, 0xf59763ab, 0xb73a3147, 0x1fe404a2,
+           0x6a06be41, 0x53aa7fa5)}},
+    {200000,
+     {HASH(0xe5031471, 0x732f4fbf, 0xe7a25f6a, 0x03acc141, 0x3300d5c5, 0x6ae8e06b,
+           0x95046b8e, 0x4c0f32b3)}},
+    {300000,
+     {HASH(0x1bd50220, 0xfcdde929, 0xca3143c9, 0x1d2dd9a9, 0xbfedb38c, 0x452ba98d,
+           0xbb51e719, 0xbff8aa5b)}},
+    {400000,
+     {HASH(0x5d973ab1, 0xf1c569c7, 0x0deec1c1, 0xa8fb2e31, 0x7a260f16, 0x56edb3b2,
+           0x62c65f78, 0xef192e3a)}},
+    {500000,
+     {HASH(0x5d16ca29, 0x3c9bdc0a, 0x9bc279b6, 0x3f99fb66, 0x1be38b09, 0x5a59a442,
+           0x00a807ca, 0xaa631a3c)}},
+    {540000,
+     {HASH(0xbbabb3b7, 0x57ff0776, 0x971c5719, 0xe58a4fdc, 0x7f2a8159, 0xc9028be6,
+           0x2896bc17, 0xba14dda1)}},
+};
+
+static const struct filter_checkpoint testnet3_filter_checkpoints[] = {
+    {100000,
+     {HASH(0x97c0633f, 0x14625627, 0xfcd13325, 0x0ad8cc52, 0x5937e776, 0xb5f3fd27,
+           0x2b06d02c, 0x58b65a1c)}},
+    {200000,
+     {HASH(0x51aa817e, 0x5abe3acd, 0xcf103616, 0xb1a5736c, 0xaf84bc37, 0x73a7286e,
+           0x9081108e, 0xcc38cc87)}},
+    {400000,
+     {HASH(0x4aab9b3d, 0x4312cd85, 0xcfcd48a0, 0x8b36c440, 0x2bfdc1e8, 0x395dcf42,
+           0x36c3029d, 0xfa837c48)}},
+    {600000,
+     {HASH(0x713d9c91, 0x98e2dba0, 0x739e85aa, 0xb6875cb9, 0x51c36297, 0xb95a2d51,
+           0x131aa691, 0x9753b55d)}},
+    {800000,
+     {HASH(0x0dafdff2, 0x7269a702, 0x93c120b1, 0x4b1f5e9a, 0x72a5e868, 0x8098cfc6,
+           0x140b9d64, 0xf8325b99)}},
+    {1000000,
+     {HASH(0xc2043fa2, 0xf6eb5f8f, 0x8d2c5584, 0xf743187f, 0x36302ed8, 0x6b62c302,
+           0xe31155f3, 0x78da9c5f)}},
+    {1390000,
+     {HASH(0xec71c508, 0xc02f59b2, 0xaf2f34b6, 0x4dfd79ff, 0xba55d9ef, 0x7d00589b,
+           0x0a2c3178, 0xda89e4c0)}},
+    {1400000,
+     {HASH(0xf9ae1750, 0x483d4c8c, 0xe8251261, 0x6b1ded93, 0x2886af46, 0xdecb8d3e,
+           0x57590793, 0x0542d9b3)}},
+    {1500000,
+     {HASH(0xdc0cfa13, 0xdaf09df9, 0xb8dbe753, 0x2f75ebdb, 0x4255860b, 0x295016b2,
+           0xca4b7893, 0x94bc5090)}},
+};
+
 /* Bitcoin Core's; those without a published restriction of the service bits that they
  * answer for count as knowing ours. */
 static const char *const mainnet_seeds[] = {
@@ -143,6 +195,8 @@ static const struct network mainnet = {
                           0x46a2a6c1, 0x72b3f1b6, 0x0a8ce26f)},
     .checkpoints = mainnet_checkpoints,
     .checkpoint_count = COUNT(mainnet_checkpoints),
+    .filter_checkpoints = mainnet_filter_checkpoints,
+    .filter_checkpoint_count = COUNT(mainnet_filter_checkpoints),
     .dns_seeds = mainnet_seeds,
     .filter_seeds = 4,
     .split_height = 961632,
@@ -176,6 +230,8 @@ static const struct network testnet3 = {
                           0x0fa3f408, 0x719526f8, 0xd77f4943)},
     .checkpoints = testnet3_checkpoints,
     .checkpoint_count = COUNT(testnet3_checkpoints),
+    .filter_checkpoints = testnet3_filter_checkpoints,
+    .filter_checkpoint_count = COUNT(testnet3_filter_checkpoints),
     .dns_seeds = testnet3_seeds,
     .filter_seeds = 2,
     .subsidy_halving_interval = 210000,

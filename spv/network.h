@@ -27,6 +27,12 @@ struct checkpoint {
     struct block_hash hash;
 };
 
+/* The filter header (BIP 157, basic) of the true chain at this height. */
+struct filter_checkpoint {
+    uint32_t height;
+    struct filter_header header;
+};
+
 struct network {
     const char *name; /* mainnet testnet3 testnet4 signet regtest; or signet_MAGIC */
     uint32_t magic;   /* as a little-endian number of the four wire bytes */
@@ -46,6 +52,8 @@ struct network {
     struct block_hash genesis_hash;
     const struct checkpoint *checkpoints; /* ascending heights */
     size_t checkpoint_count;
+    const struct filter_checkpoint *filter_checkpoints; /* ascending heights */
+    size_t filter_checkpoint_count;
     const char *const *dns_seeds; /* NULL-terminated */
     /* The first so many also answer for x49.HOST, with nodes that serve compact filters
      * (NODE_NETWORK, NODE_WITNESS, NODE_COMPACT_FILTERS); the others know fewer prefixes

@@ -21,6 +21,7 @@ void peers_start(struct spv *spv, const struct spv_address *addresses, size_t co
         peer->state = PEER_WAITING;
         peer->deadline = spv->now.mono;
         peer->retry_ms = RETRY_MIN_MS;
+        claims_init(&peer->claims);
     }
 }
 
@@ -48,11 +49,16 @@ static void disconnect(struct spv *spv, struct peer *peer, int64_t retry_ms)
     const struct peer before = *peer;
     uint32_t id = before.id;
     mempool_peer_gone(spv, peer);
+    bool mute = peer->mute;
+    claims_release(&peer->claims);
     low_work_forget(peer);
     memset(peer, 0, sizeof *peer);
+    claims_init(&peer->claims);
     peer->slot = before.slot;
-    if (!peer->slot)
+    if (!peer->slot) {
         peer->address = before.address;
+        peer->mute = mute;
+    }
     peer->retry_ms = retry_ms;
     peer->deadline = mono_add(spv->now.mono, retry_ms);
     peer_set_state(spv, peer, PEER_WAITING);
@@ -168,14 +174,14 @@ void peer_connected(struct spv *spv, struct peer *peer)
     writer_release(&payload);
 }
 
-static const char *missing_service(uint64_t services)
+static const char *missing_service(uint64_t services, bool scan_blocks)
 {
     if (!(services & NODE_NETWORK))
         return "it doesn't serve the whole chain (NODE_NETWORK); use a node that isn't "
                "pruned";
     if (!(services & NODE_WITNESS))
         return "it doesn't serve witnesses (NODE_WITNESS)";
-    if (!(services & NODE_COMPACT_FILTERS))
+    if (!(services & NODE_COMPACT_FILTERS) && !scan_blocks)
         return "it doesn't serve compact filters (NODE_COMPACT_FILTERS); on Bitcoin Core "
                "set blockfilterindex=1 and peerblockfilters=1";
     return NULL;
@@ -185,7 +191,7 @@ static const char *missing_service(uint64_t services)
  */
 static bool services_suffice(struct spv *spv, struct peer *peer, uint64_t services)
 {
-    const char *missing = missing_service(services);
+    const char *missing = missing_service(services, spv->scan_blocks);
     if (!missing)
         return true;
     if (!peer->slot) {
@@ -260,7 +266,6 @@ static void take_verack(struct spv *spv, struct peer *peer)
     spv_send(spv, peer, MESSAGE_SENDHEADERS, NULL);
     gossip_ask(spv, peer);
     headers_peer_ready(spv, peer);
-    filter_sync_peer_ready(spv, peer);
 }
 
 static void send_nonce(struct spv *spv, struct peer *peer, enum message_kind kind,
@@ -316,6 +321,7 @@ static void take_notfound(struct spv *spv, struct peer *peer, struct bytes paylo
         return;
     /* What it doesn't have, others are asked for. */
     peer_stalled(spv, peer);
+    peer->pause_until = mono_add(spv->now.mono, NOTFOUND_PAUSE_MS);
     requests_return_of(spv, peer->id);
 }
 
@@ -356,7 +362,7 @@ void peer_message(struct spv *spv, struct peer *peer, const struct frame *frame,
         return;
     case MESSAGE_CFCHECKPT:
         if (ready)
-            filter_sync_checkpt(spv, peer, payload);
+            compare_checkpt(spv, peer, payload);
         return;
     case MESSAGE_CFHEADERS:
         if (ready)

@@ -1,5 +1,7 @@
 /* Who is asked for what. Requests are spread over all peers that have the data; what
  * isn't answered in time is given back and asked of another. */
+#include <string.h>
+
 #include "spv/core_state.h"
 
 static uint32_t load_of(const struct spv *spv, const struct peer *peer,
@@ -13,7 +15,16 @@ static uint32_t load_of(const struct spv *spv, const struct peer *peer,
 
 static uint32_t load_max(enum request_kind kind)
 {
-    return kind == REQUEST_BLOCK ? BLOCK_REQUESTS_PER_PEER : FILTER_REQUESTS_PER_PEER;
+    switch (kind) {
+    case REQUEST_CFHEADERS:
+    case REQUEST_FILTERS:
+        return FILTER_REQUESTS_PER_PEER;
+    case REQUEST_BLOCK:
+    case REQUEST_DISPUTED_FILTER:
+    case REQUEST_DISPUTED_BLOCK:
+        break;
+    }
+    return BLOCK_REQUESTS_PER_PEER;
 }
 
 /* What counts against a peer, weightier than any load. */
@@ -21,22 +32,42 @@ static uint32_t load_max(enum request_kind kind)
 #define COST_FULL (1u << 9)
 #define COST_SILENT (1u << 10)
 
+/* Blocks are the same from everybody; about filters only those are asked whose claims are
+ * known to be what we ask for. */
+static bool fit(const struct spv *spv, const struct peer *peer,
+                const struct request *request)
+{
+    const struct claims *claims = &peer->claims;
+    switch (request->kind) {
+    case REQUEST_CFHEADERS:
+        return filter_sync_may_ask(spv, peer, request->from, request->to);
+    case REQUEST_FILTERS:
+        return claims->compared > request->to;
+    case REQUEST_DISPUTED_FILTER:
+        return claims->compared > request->to && claims->first_difference > request->to;
+    case REQUEST_BLOCK:
+    case REQUEST_DISPUTED_BLOCK:
+        break;
+    }
+    return true;
+}
+
 /* The least loaded peer that has the block, if possible not the one to be avoided. One
  * that was silent lately is asked only if there is no other: who waits for an answer that
  * won't come holds up all heights above. Between equals chance decides. NULL: whoever is
  * to be asked has no room. */
-struct peer *request_pick_peer(struct spv *spv, enum request_kind kind, uint32_t height,
-                               const struct block_hash *hash, uint32_t avoid)
+struct peer *request_pick_peer(struct spv *spv, const struct request *request,
+                               uint32_t avoid)
 {
     struct peer *pick = NULL;
     uint32_t pick_cost = UINT32_MAX, ties = 0;
     for (size_t i = 0; i < spv->peer_count; i++) {
         struct peer *peer = &spv->peers[i];
-        if (!peer_has(spv, peer, height, hash) ||
-            (kind != REQUEST_BLOCK && peer->filters_differ))
+        if (!peer_has(spv, peer, request->to, &request->stop) ||
+            !mono_reached(spv->now.mono, peer->pause_until) || !fit(spv, peer, request))
             continue;
-        uint32_t cost = load_of(spv, peer, kind);
-        if (cost >= load_max(kind))
+        uint32_t cost = load_of(spv, peer, request->kind);
+        if (cost >= load_max(request->kind))
             cost |= COST_FULL;
         if (peer->id == avoid)
             cost |= COST_AVOIDED;
@@ -54,13 +85,27 @@ struct peer *request_pick_peer(struct spv *spv, enum request_kind kind, uint32_t
 
 struct request *request_add(struct spv *spv, const struct request *request)
 {
-    if (spv->request_count == REQUESTS_MAX)
+    bool disputed = request->kind == REQUEST_DISPUTED_FILTER ||
+                    request->kind == REQUEST_DISPUTED_BLOCK;
+    if (spv->request_count >= REQUESTS_MAX - (disputed ? 0 : REQUESTS_FOR_DISPUTES))
         return NULL;
     struct request *added = &spv->requests[spv->request_count++];
     *added = *request;
     added->next = request->from;
     added->deadline = mono_add(spv->now.mono, REQUEST_TIMEOUT_MS);
     return added;
+}
+
+void request_send_getdata(struct spv *spv, struct peer *peer,
+                          const struct block_hash *hash)
+{
+    struct inv_item item = {.type = INV_WITNESS_BLOCK};
+    memcpy(item.hash, hash->b, sizeof item.hash);
+    struct writer payload;
+    writer_init(&payload);
+    inv_encode(&payload, &item, 1);
+    spv_send(spv, peer, MESSAGE_GETDATA, &payload);
+    writer_release(&payload);
 }
 
 void request_remove(struct spv *spv, struct request *request)
@@ -72,10 +117,19 @@ static void request_return(struct spv *spv, struct request *request)
 {
     struct request copy = *request;
     request_remove(spv, request);
-    if (copy.kind == REQUEST_CFHEADERS)
+    switch (copy.kind) {
+    case REQUEST_CFHEADERS:
         filter_sync_returned(spv, &copy);
-    else
+        break;
+    case REQUEST_FILTERS:
+    case REQUEST_BLOCK:
         lane_returned(spv, &copy);
+        break;
+    case REQUEST_DISPUTED_FILTER:
+    case REQUEST_DISPUTED_BLOCK:
+        dispute_returned(spv, &copy);
+        break;
+    }
 }
 
 void requests_return_of(struct spv *spv, uint32_t peer)
@@ -104,15 +158,25 @@ void requests_tick(struct spv *spv)
 struct mono_time requests_deadline(const struct spv *spv)
 {
     struct mono_time next = MONO_NEVER;
+    for (size_t i = 0; i < spv->peer_count; i++)
+        if (spv->peers[i].pause_until.ms > spv->now.mono.ms &&
+            spv->peers[i].pause_until.ms < next.ms)
+            next = spv->peers[i].pause_until;
     for (size_t i = 0; i < spv->request_count; i++)
         if (spv->requests[i].deadline.ms < next.ms)
             next = spv->requests[i].deadline;
     return next;
 }
 
+bool request_of_lane(const struct request *request, uint8_t lane)
+{
+    return (request->kind == REQUEST_FILTERS || request->kind == REQUEST_BLOCK) &&
+           request->lane == lane;
+}
+
 void requests_drop_lane(struct spv *spv, uint8_t lane)
 {
     for (size_t i = spv->request_count; i-- > 0;)
-        if (spv->requests[i].kind != REQUEST_CFHEADERS && spv->requests[i].lane == lane)
+        if (request_of_lane(&spv->requests[i], lane))
             request_remove(spv, &spv->requests[i]);
 }

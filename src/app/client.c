@@ -10,6 +10,7 @@
 #include "io/pool.h"
 #include "spv/gcs.h"
 #include "store/peer_rows.h"
+#include "store/whole_heights.h"
 
 struct client {
     struct loop *loop;
@@ -102,11 +103,12 @@ static void match_work(void *context)
             verdict = MATCH_NONE;
             break;
         case GCS_MALFORMED:
+            verdict = MATCH_MALFORMED;
             break;
         }
     }
     errand->input.matched.verdict = verdict;
-    if (verdict != MATCH_HIT)
+    if (verdict != MATCH_HIT && (verdict != MATCH_NONE || !effect->match.keep))
         return;
     errand->input.matched.filter = effect->match.filter;
     errand->input.matched.filter_len = effect->match.filter_len;
@@ -137,9 +139,12 @@ static void check_work(void *context)
         input->checked.reason = errand->error.text;
         return;
     }
-    struct bytes filter = {effect->check.filter, effect->check.filter_len};
-    input->checked.filter_false =
-        filter.data && gcs_holds_outputs(filter, input->checked.block) == GCS_NO_MATCH;
+    for (size_t i = 0; i < CHECK_FILTERS; i++) {
+        struct bytes filter = {effect->check.filters[i].data,
+                               effect->check.filters[i].len};
+        input->checked.filter_false[i] =
+            filter.data && gcs_holds_outputs(filter, input->checked.block) != GCS_MATCH;
+    }
 }
 
 static void check_done(void *context)
@@ -205,6 +210,10 @@ static enum store_result put_headers(void *context, struct store_txn *txn,
     if (effect->kind == SPV_STORE_HEADERS)
         return chain_rows_replace(txn, effect->headers.from, effect->headers.headers,
                                   effect->headers.count, error);
+    if (effect->kind == SPV_CUT_FILTER_HEADERS)
+        return chain_rows_cut_filter_headers(txn, effect->cut.from, error);
+    if (effect->kind == SPV_STORE_WHOLE)
+        return whole_heights_add(txn, &effect->whole.height, 1, error);
     return chain_rows_add_filter_headers(txn, effect->filter_headers.from,
                                          effect->filter_headers.headers,
                                          effect->filter_headers.count, error);
@@ -329,6 +338,29 @@ static void apply_done(void *context, enum store_result result, const struct err
     errand_free(errand);
 }
 
+static enum store_result review_work(void *context, struct store *store,
+                                     struct ledger *ledger, struct error *error)
+{
+    (void)store;
+    struct errand *errand = context;
+    const struct spv_effect *effect = &errand->effect;
+    struct ledger_review review;
+    enum store_result result =
+        ledger_review(ledger, &review, effect->review.height, &effect->review.hash,
+                      effect->review.block, error);
+    errand->input.reviewed.lacks = result == STORE_OK && review.lacks;
+    for (size_t i = 0; i < CHECK_FILTERS && result == STORE_OK; i++) {
+        struct bytes filter = {effect->review.filters[i].data,
+                               effect->review.filters[i].len};
+        errand->input.reviewed.filter_false[i] =
+            filter.data &&
+            gcs_holds_all(filter, &effect->review.hash, review.spent) == GCS_NO_MATCH;
+    }
+    ledger_review_release(&review);
+    /* The block isn't on the ledger's chain: when it comes to be, it is fetched whole. */
+    return result == STORE_STALE ? STORE_OK : result;
+}
+
 static enum store_result unstage_work(void *context, struct store *store,
                                       struct ledger *ledger, struct error *error)
 {
@@ -436,6 +468,8 @@ static void perform(struct client *client, struct spv_effect *effect)
         break;
     case SPV_STORE_HEADERS:
     case SPV_STORE_FILTER_HEADERS:
+    case SPV_CUT_FILTER_HEADERS:
+    case SPV_STORE_WHOLE:
         send_to_store(client, effect, SPV_STORED, headers_work, stored_done);
         break;
     case SPV_MATCH:
@@ -448,6 +482,9 @@ static void perform(struct client *client, struct spv_effect *effect)
         break;
     case SPV_APPLY:
         send_to_store(client, effect, SPV_APPLIED, apply_work, apply_done);
+        break;
+    case SPV_REVIEW:
+        send_to_store(client, effect, SPV_REVIEWED, review_work, stored_done);
         break;
     case SPV_UNSTAGE:
         send_to_store(client, effect, SPV_STORED, unstage_work, unstage_done);

@@ -60,6 +60,17 @@ static void script_text(char *out, size_t size, const struct network *network,
 
 /* ---- for people ---- */
 
+static void print_scan(const struct config *config)
+{
+    if (config->scan_blocks)
+        printf("scan           every block, without filters\n");
+    else if (config->audit_blocks == 0)
+        printf("scan           by filters; no audits\n");
+    else
+        printf("scan           by filters; one block in %" PRIu32 " audited\n",
+               config->audit_blocks);
+}
+
 /* Without the address's path, which may hold a key. */
 static void print_own_node(const struct config *config)
 {
@@ -95,6 +106,13 @@ static void print_settings(const struct config *config)
         printf("%-13s  %" PRIu32 " %s\n", i == 0 ? "checkpoints" : "",
                config->checkpoints[i].height, hash);
     }
+    for (size_t i = 0; i < config->filter_checkpoint_count; i++) {
+        char header[ID_TEXT_MAX];
+        filter_header_text(header, &config->filter_checkpoints[i].header);
+        printf("%-13s  %" PRIu32 " %s\n", i == 0 ? "filter header" : "",
+               config->filter_checkpoints[i].height, header);
+    }
+    print_scan(config);
     printf("sample         every %s\n", interval);
     printf("mempool        %s\n",
            config->mempool ? "unconfirmed transactions are shown" : "off");

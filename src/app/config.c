@@ -126,6 +126,7 @@ void config_release(struct config *config)
     free(config->custom_signet);
     free(config->connect);
     free(config->checkpoints);
+    free(config->filter_checkpoints);
     free(config->http_bind);
     free(config->proxy);
     free(config->http_hosts);

@@ -10,11 +10,14 @@
 #include "spv/core.h"
 
 #define CONFIG_LISTS_MAX 1024
-#define CONFIG_REPEATS_MAX 256 /* of connect=, checkpoint=, http_host= */
+#define CONFIG_REPEATS_MAX                                                               \
+    256 /* of connect=, checkpoint=, filter_checkpoint=, http_host= */
 #define OUTBOUND_DEFAULT 8
 #define MIN_PEERS_DEFAULT 3
 #define MIN_PEERS_MAX 64
 #define SAMPLE_INTERVAL_DEFAULT 600
+#define AUDIT_BLOCKS_DEFAULT 10000
+#define AUDIT_BLOCKS_MAX 1000000000
 #define NODE_CHECK_INTERVAL_DEFAULT 3600
 
 struct config_list {
@@ -61,7 +64,11 @@ struct config {
     int64_t sample_interval;        /* seconds */
     struct checkpoint *checkpoints; /* ascending heights */
     size_t checkpoint_count;
-    char *http_bind; /* host:port; NULL: http=0 */
+    struct filter_checkpoint *filter_checkpoints; /* ascending heights */
+    size_t filter_checkpoint_count;
+    bool scan_blocks;      /* scan=blocks */
+    uint32_t audit_blocks; /* one in so many; 0: none */
+    char *http_bind;       /* host:port; NULL: http=0 */
     char **http_hosts;
     size_t http_host_count;
     bool mempool;
@@ -124,7 +131,7 @@ const struct config_publisher *config_publisher_find(const struct config *config
                                                      const char *name);
 
 /* The global keys' names, CONFIG_KEYS of them. */
-#define CONFIG_KEYS 17
+#define CONFIG_KEYS 20
 const char *const *config_global_keys(void);
 
 #endif

@@ -141,7 +141,10 @@ static void set_defaults(struct config_build *build)
     config->sample_interval = SAMPLE_INTERVAL_DEFAULT;
     config->node_check_interval = NODE_CHECK_INTERVAL_DEFAULT;
     config->connect = mem_zalloc(CONFIG_REPEATS_MAX, sizeof(*config->connect));
+    config->audit_blocks = AUDIT_BLOCKS_DEFAULT;
     config->checkpoints = mem_zalloc(CONFIG_REPEATS_MAX, sizeof(*config->checkpoints));
+    config->filter_checkpoints =
+        mem_zalloc(CONFIG_REPEATS_MAX, sizeof(*config->filter_checkpoints));
     config->http_hosts = mem_zalloc(CONFIG_REPEATS_MAX, sizeof(*config->http_hosts));
 }
 

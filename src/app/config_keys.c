@@ -189,6 +189,58 @@ static bool set_checkpoint(struct config_build *build, const struct config_entry
     return true;
 }
 
+static int filter_checkpoint_compare(const void *left, const void *right)
+{
+    const struct filter_checkpoint *a = left, *b = right;
+    return (a->height > b->height) - (a->height < b->height);
+}
+
+static bool set_filter_checkpoint(struct config_build *build,
+                                  const struct config_entry *entry, struct error *error)
+{
+    struct config *config = build->config;
+    struct filter_checkpoint checkpoint;
+    const char *colon = strchr(entry->value, ':');
+    if (colon == NULL ||
+        !parse_number(&checkpoint.height, entry->value, (size_t)(colon - entry->value),
+                      INT32_MAX) ||
+        !filter_header_parse(&checkpoint.header, colon + 1, strlen(colon + 1)))
+        return error_set(error,
+                         "'%.90s': write HEIGHT:HEADER, the filter header as 64 hex "
+                         "digits",
+                         entry->value);
+    for (size_t i = 0; i < config->filter_checkpoint_count; i++) {
+        if (config->filter_checkpoints[i].height == checkpoint.height)
+            return error_set(error,
+                             "'%.90s': there is another one of this height; remove one",
+                             entry->value);
+    }
+    config->filter_checkpoints[config->filter_checkpoint_count++] = checkpoint;
+    qsort(config->filter_checkpoints, config->filter_checkpoint_count,
+          sizeof(*config->filter_checkpoints), filter_checkpoint_compare);
+    return true;
+}
+
+static bool set_scan(struct config_build *build, const struct config_entry *entry,
+                     struct error *error)
+{
+    build->config->scan_blocks = strcmp(entry->value, "blocks") == 0;
+    return build->config->scan_blocks || strcmp(entry->value, "filters") == 0 ||
+           error_set(error, "'%.40s': write filters or blocks", entry->value);
+}
+
+static bool set_audit_blocks(struct config_build *build, const struct config_entry *entry,
+                             struct error *error)
+{
+    if (!parse_number(&build->config->audit_blocks, entry->value, strlen(entry->value),
+                      AUDIT_BLOCKS_MAX))
+        return error_set(error,
+                         "'%.40s': write a number: one block in so many is fetched whole "
+                         "to check its filter; 0 for none",
+                         entry->value);
+    return true;
+}
+
 static bool set_http(struct config_build *build, const struct config_entry *entry,
                      struct error *error)
 {
@@ -315,6 +367,9 @@ const struct config_key config_keys[CONFIG_KEYS] = {
     {"min_peers", set_min_peers, false},
     {"sample_interval", set_sample_interval, false},
     {"checkpoint", set_checkpoint, true},
+    {"filter_checkpoint", set_filter_checkpoint, true},
+    {"scan", set_scan, false},
+    {"audit_blocks", set_audit_blocks, false},
     {"http_bind", set_http_bind, false},
     {"http_host", set_http_host, true},
     {"http", set_http, false},

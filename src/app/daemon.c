@@ -401,6 +401,10 @@ static enum exit_status start_client(struct daemon *daemon)
                     .proxied = daemon->config->proxy != NULL,
                     .checkpoints = daemon->config->checkpoints,
                     .checkpoint_count = daemon->config->checkpoint_count,
+                    .filter_checkpoints = daemon->config->filter_checkpoints,
+                    .filter_checkpoint_count = daemon->config->filter_checkpoint_count,
+                    .scan_blocks = daemon->config->scan_blocks,
+                    .audit_blocks = daemon->config->audit_blocks,
                     .mempool = daemon->config->mempool},
             .proxy = daemon->config->proxy,
             .workers = 2};

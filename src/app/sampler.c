@@ -63,13 +63,14 @@ static void peers_gate(const struct sampler *sampler, struct gate_report *report
     const struct config *config = sampler->settings.config;
     struct spv_now now = {now_mono(), now_wall()};
     bool banned = spv_connect_banned(client_core(sampler->settings.client), now, &reason);
-    if (!target->chain_short && agreeing < config->min_peers)
+    struct error why = reason;
+    if (spv_disputed(client_core(sampler->settings.client), &reason))
+        gate_fail(report, GATE_PEERS, "%s", reason.text);
+    else if (!target->chain_short && agreeing < config->min_peers)
         gate_fail(report, GATE_PEERS, "%zu of %u peers%s have block %u%s%s", agreeing,
                   config->min_peers,
                   config->connect_count ? "" : " in different networks", target->height,
-                  banned ? "; " : "", banned ? reason.text : "");
-    else if (spv_disputed(client_core(sampler->settings.client), &reason))
-        gate_fail(report, GATE_PEERS, "%s", reason.text);
+                  banned ? "; " : "", banned ? why.text : "");
     else
         gate_pass(report, GATE_PEERS);
 }

@@ -4,6 +4,7 @@
 #include "app/start.h"
 #include "base/mem.h"
 #include "store/peer_rows.h"
+#include "store/whole_heights.h"
 
 /* The newest retarget boundary that lies HEADER_WINDOW or more below the newest header.
  */
@@ -95,6 +96,9 @@ static enum store_result read_all(struct start *out, struct store_txn *txn,
         result = read_checkpoints(out, txn, extent.header_height, error);
     if (result == STORE_OK)
         result = read_peers(out, txn, error);
+    if (result == STORE_OK)
+        result = whole_heights_read(txn, &out->whole, &out->spv.whole_count, error);
+    out->spv.whole = out->whole;
     out->spv.filter_header_count = extent.filter_header_count;
     if (result != STORE_OK || !extent.filter_header_count)
         return result;
@@ -143,6 +147,7 @@ void start_release(struct start *start)
     free(start->checkpoint_filter_headers);
     free(start->book);
     free(start->bans);
+    free(start->whole);
     cohort_table_release(&start->spv.cohorts);
     memset(start, 0, sizeof *start);
 }

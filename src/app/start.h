@@ -14,6 +14,7 @@ struct start {
     struct filter_header *checkpoint_filter_headers;
     struct book_row *book;
     struct spv_ban *bans;
+    uint32_t *whole;
 };
 
 /* Read it; the cohorts are the ledger's now. `book_key` is the address book's, should it

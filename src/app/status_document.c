@@ -27,12 +27,13 @@ static json_t *peer_json(const struct client *client, const struct spv_peer_info
     struct peer_link_counters cost = {0};
     if (!client_counters(client, &cost, peer->peer))
         cost = (struct peer_link_counters){0};
-    return json_pack("{s:s, s:s, s:I, s:I, s:s, s:b, s:s, s:I, s:I, s:I}", "address",
+    return json_pack("{s:s, s:s, s:I, s:I, s:s, s:b, s:b, s:s, s:I, s:I, s:I}", "address",
                      peer->address, "agent", peer->agent, "height",
                      (json_int_t)peer->height, "services", (json_int_t)peer->services,
-                     "state", peer->state, "trusted", (int)peer->trusted, "group",
-                     peer->group, "bytes_in", (json_int_t)cost.read, "bytes_out",
-                     (json_int_t)cost.written, "messages", (json_int_t)cost.messages);
+                     "state", peer->state, "trusted", (int)peer->trusted, "compared",
+                     (int)peer->compared, "group", peer->group, "bytes_in",
+                     (json_int_t)cost.read, "bytes_out", (json_int_t)cost.written,
+                     "messages", (json_int_t)cost.messages);
 }
 
 static json_t *peers_json(const struct client *client)

@@ -49,6 +49,9 @@ static void keep(struct world *world, struct spv_effect *effect)
     case SPV_MATCH:
     case SPV_CHECK:
     case SPV_APPLY:
+    case SPV_CUT_FILTER_HEADERS:
+    case SPV_STORE_WHOLE:
+    case SPV_REVIEW:
     case SPV_LOOK_UP:
         if (world->pending_count < PENDING_MAX) {
             world->pending[world->pending_count++] = *effect;
@@ -80,6 +83,7 @@ static void look(const struct world *world)
         abort();
     spv_fork_near(world->spv, summary.scan_height, 3, &reason);
     spv_peers_agreeing(world->spv, summary.scan_height, &summary.header_hash, NULL);
+    spv_disputed(world->spv, &reason);
 }
 
 static void step(struct world *world, const struct spv_input *input)
@@ -194,16 +198,20 @@ static void answer_request(struct world *world)
     writer_init(&out);
     world->peer = asked->peer;
     if (frame.kind == MESSAGE_GETCFHEADERS) {
+        uint8_t filter = read_u8(&world->in) & 1;
+        struct filter_hash hash;
+        filter_hash_of(&hash, (struct bytes){&filter, 1});
         write_u8(&out, 0);
         write_bytes(&out, payload + 5, 32);
         write_bytes(&out, (uint8_t[32]){0}, 32);
         write_compact_size(&out, count);
         for (uint8_t i = 0; i < count; i++)
-            write_bytes(&out, (uint8_t[32]){i}, 32);
+            write_bytes(&out, hash.b, 32);
         message(world, MESSAGE_CFHEADERS, (struct bytes){out.data, out.len});
     } else if (frame.kind == MESSAGE_GETCFILTERS) {
         write_u8(&out, 0);
         write_bytes(&out, payload + 5, 32);
+        count &= 1; /* one of the filters that peers commit to */
         write_var_bytes(&out, (struct bytes){&count, 1});
         message(world, MESSAGE_CFILTER, (struct bytes){out.data, out.len});
     } else if (frame.kind == MESSAGE_GETDATA) {
@@ -230,6 +238,10 @@ static void applied(struct world *world, const struct spv_effect *effect,
     input->applied.reason = "the fuzzer says so";
     if (input->applied.verdict == APPLY_OK && effect->apply.commit)
         cohort->cursor = effect->apply.base + (uint32_t)effect->apply.count;
+    for (size_t i = 0; effect->apply.retract && i < world->cohorts.count; i++)
+        if (input->applied.verdict == APPLY_OK &&
+            world->cohorts.at[i].cursor > effect->apply.base)
+            world->cohorts.at[i].cursor = effect->apply.base;
     input->applied.cohorts = &world->cohorts;
 }
 
@@ -247,16 +259,24 @@ static void answer_pending(struct world *world)
         input.kind = SPV_ROWS;
     } else if (effect.kind == SPV_MATCH) {
         input.kind = SPV_MATCHED;
-        input.matched.verdict = (enum match_verdict)(verdict % (MATCH_FALSE + 1));
-        if (input.matched.verdict == MATCH_HIT)
+        input.matched.verdict = (enum match_verdict)(verdict % (MATCH_MALFORMED + 1));
+        if (input.matched.verdict == MATCH_HIT || effect.match.keep)
             input.matched.filter = mem_dup("\0", input.matched.filter_len = 1);
     } else if (effect.kind == SPV_CHECK) {
         input.kind = SPV_CHECKED;
         input.checked.verdict = (enum block_verdict)(verdict % (BLOCK_INVALID + 1));
-        input.checked.filter_false = verdict > 250;
+        for (int i = 0; i < CHECK_FILTERS; i++)
+            input.checked.filter_false[i] =
+                effect.check.filters[i].data && verdict >> (6 + i) & 1;
         input.checked.reason = "the fuzzer says so";
         if (input.checked.verdict == BLOCK_VALID)
             input.checked.block = mem_zalloc(1, sizeof *input.checked.block);
+    } else if (effect.kind == SPV_REVIEW) {
+        input.kind = SPV_REVIEWED;
+        input.reviewed.lacks = verdict & 1;
+        for (int i = 0; i < CHECK_FILTERS; i++)
+            input.reviewed.filter_false[i] =
+                effect.review.filters[i].data && verdict >> (6 + i) & 1;
     } else if (effect.kind == SPV_APPLY) {
         applied(world, &effect, &input, verdict);
     } else if (effect.kind == SPV_LOOK_UP) {

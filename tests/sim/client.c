@@ -28,7 +28,10 @@ static size_t bytes_of(const struct spv_effect *effect)
     if (effect->kind == SPV_MATCH)
         return effect->match.filter_len;
     if (effect->kind == SPV_CHECK)
-        return effect->check.raw_len + effect->check.filter_len;
+        return effect->check.raw_len + effect->check.filters[0].len +
+               effect->check.filters[1].len;
+    if (effect->kind == SPV_REVIEW)
+        return effect->review.block->raw_len;
     for (size_t i = 0; effect->kind == SPV_APPLY && i < effect->apply.count; i++)
         bytes += effect->apply.blocks[i] ? effect->apply.blocks[i]->raw_len : 0;
     return bytes;
@@ -78,13 +81,15 @@ static void match(struct sim *sim, void *data)
         filter_header_next(&header, &hash, &effect->match.previous);
         enum gcs_result result =
             gcs_match_any(filter, &effect->match.block, effect->match.scripts);
-        if (result == GCS_MALFORMED ||
-            !filter_header_equal(&header, &effect->match.expected))
+        if (!filter_header_equal(&header, &effect->match.expected))
             input.matched.verdict = MATCH_FALSE;
+        else if (result == GCS_MALFORMED)
+            input.matched.verdict = MATCH_MALFORMED;
         else
             input.matched.verdict = result == GCS_MATCH ? MATCH_HIT : MATCH_NONE;
     }
-    if (input.matched.verdict == MATCH_HIT) {
+    if (alive && (input.matched.verdict == MATCH_HIT ||
+                  (input.matched.verdict == MATCH_NONE && effect->match.keep))) {
         input.matched.filter = effect->match.filter;
         input.matched.filter_len = effect->match.filter_len;
         effect->match.filter = NULL;
@@ -99,7 +104,6 @@ static void check(struct sim *sim, void *data)
     struct errand *errand = data;
     struct spv_effect *effect = &errand->effect;
     struct spv_input input = {.kind = SPV_CHECKED, .ticket = effect->ticket};
-    struct bytes filter = {effect->check.filter, effect->check.filter_len};
     struct error error;
     bool alive = errand->life == sim->client->life;
     if (alive) {
@@ -110,9 +114,13 @@ static void check(struct sim *sim, void *data)
             &effect->check.hash, effect->check.height, &error);
         if (input.checked.verdict != BLOCK_VALID)
             input.checked.reason = error.text;
-        else if (filter.data)
-            input.checked.filter_false =
-                gcs_holds_outputs(filter, input.checked.block) == GCS_NO_MATCH;
+        for (size_t i = 0; i < CHECK_FILTERS && input.checked.block; i++) {
+            struct bytes filter = {effect->check.filters[i].data,
+                                   effect->check.filters[i].len};
+            input.checked.filter_false[i] =
+                filter.data &&
+                gcs_holds_outputs(filter, input.checked.block) != GCS_MATCH;
+        }
     }
     errand_done(sim, errand);
     if (alive)
@@ -160,11 +168,13 @@ static void send(struct sim *sim, struct spv_effect *effect)
 }
 
 /* Who is honest is never blamed, however slow, late or silent. */
-static void check_blame(const struct sim *sim, const char *text)
+static void check_blame(struct sim *sim, const char *text)
 {
     size_t index = client_peer_index(sim, text);
-    if (strstr(text, ": let go: ") && index < sim->peer_count &&
-        sim->peers[index].behaviour->honest)
+    if (!strstr(text, ": let go: ") || index >= sim->peer_count)
+        return;
+    sim->let_go++;
+    if (sim->peers[index].behaviour->honest && !sim->peers[index].lie)
         sim_fail(sim, "an honest peer is blamed: %s", text);
 }
 
@@ -195,6 +205,9 @@ static void perform(struct sim *sim, struct spv_effect *effect)
     case SPV_BAN:
     case SPV_UNBAN:
     case SPV_STORE_BOOK:
+    case SPV_CUT_FILTER_HEADERS:
+    case SPV_STORE_WHOLE:
+    case SPV_REVIEW:
         store_submit(sim, errand_new(sim, effect));
         break;
     case SPV_RESOLVE:
@@ -252,7 +265,6 @@ void client_input(struct sim *sim, const struct spv_input *input)
 {
     struct client *client = sim->client;
     struct spv_effects effects = {0};
-    struct error reason;
     if (!client->spv)
         return;
     if (client->stepping)
@@ -268,8 +280,7 @@ void client_input(struct sim *sim, const struct spv_input *input)
     effects.count = 0;
     spv_effects_clear(&effects);
     set_timer(sim);
-    if (spv_disputed(client->spv, &reason))
-        sim_fail(sim, "a dispute among honest filters: %s", reason.text);
+    check_gates(sim);
 }
 
 void client_connected(struct sim *sim, uint32_t client_id)
@@ -314,6 +325,7 @@ static void begin(struct sim *sim, const struct start *start)
         .connect = addresses,
         .connect_count = sim->finds_peers ? 0 : sim->peer_count,
         .outbound = 8,
+        .audit_blocks = random_u64(&sim->random) % 3 ? 100 : 0,
     };
     client->spv = spv_new(&settings, &start->spv, client_now(sim));
     client->tick_at = INT64_MAX;
@@ -373,7 +385,8 @@ bool client_arrived(struct sim *sim, char why[static 600])
     struct store_txn *txn;
     struct error error = {""};
     spv_summary(client->spv, &summary, client_now(sim));
-    bool synced = spv_synced(client->spv, client_now(sim), &error);
+    bool synced = spv_synced(client->spv, client_now(sim), &error) &&
+                  !spv_disputed(client->spv, &error);
     struct error unused;
     if (store_begin(client->store, &txn, STORE_READ, &unused) != STORE_OK ||
         chain_extent(txn, &extent, &unused) != STORE_OK)
@@ -386,7 +399,8 @@ bool client_arrived(struct sim *sim, char why[static 600])
              summary.filter_header_height, summary.scan_height, summary.backfill_height,
              summary.peers_ready, extent.header_height, extent.filter_header_count,
              sim->tip->height, synced ? "synced" : error.text);
-    return synced && summary.phase == SPV_PHASE_SYNCED &&
+    return synced && (!sim->filter_lies || client_good(sim)) &&
+           summary.phase == SPV_PHASE_SYNCED &&
            memcmp(summary.header_hash.b, sim->tip->hash.b, 32) == 0 &&
            summary.scan_height >= sim->tip->height &&
            extent.header_height == sim->tip->height &&

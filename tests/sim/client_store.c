@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "spv/gcs.h"
+#include "store/whole_heights.h"
 #include "tests/sim/client_impl.h"
 
 #define CRASH_ONCE_IN 400
@@ -34,6 +36,10 @@ static enum store_result put_headers(void *context, struct store_txn *txn,
                                      struct error *error)
 {
     const struct spv_effect *effect = context;
+    if (effect->kind == SPV_CUT_FILTER_HEADERS)
+        return chain_rows_cut_filter_headers(txn, effect->cut.from, error);
+    if (effect->kind == SPV_STORE_WHOLE)
+        return whole_heights_add(txn, &effect->whole.height, 1, error);
     if (effect->kind == SPV_STORE_HEADERS)
         return chain_rows_replace(txn, effect->headers.from, effect->headers.headers,
                                   effect->headers.count, error);
@@ -90,12 +96,33 @@ static void apply(struct sim *sim, const struct spv_effect *effect,
             outcome.merged ? ", merged" : "", result == STORE_OK ? "done" : error->text);
     sim->applied += result == STORE_OK ? batch.count : 0;
     sim->reorganised += outcome.rewound;
+    sim->retracted += batch.retract && result == STORE_OK;
     input->applied.verdict = result == STORE_OK      ? APPLY_OK
                              : result == STORE_STALE ? APPLY_STALE
                                                      : APPLY_INVALID;
     input->applied.invalid_height = outcome.invalid_height;
     input->applied.reason = error->text;
     free(outcome.reports);
+}
+
+static void review(struct sim *sim, const struct spv_effect *effect,
+                   struct spv_input *input, struct error *error)
+{
+    struct ledger_review review;
+    enum store_result result =
+        ledger_review(sim->client->ledger, &review, effect->review.height,
+                      &effect->review.hash, effect->review.block, error);
+    if (result != STORE_OK && result != STORE_STALE)
+        require(sim, result, "ledger_review", error);
+    input->reviewed.lacks = result == STORE_OK && review.lacks;
+    for (size_t i = 0; i < CHECK_FILTERS && result == STORE_OK; i++) {
+        struct bytes filter = {effect->review.filters[i].data,
+                               effect->review.filters[i].len};
+        input->reviewed.filter_false[i] =
+            filter.data &&
+            gcs_holds_all(filter, &effect->review.hash, review.spent) == GCS_NO_MATCH;
+    }
+    ledger_review_release(&review);
 }
 
 /* ---- definitions ---- */
@@ -159,6 +186,9 @@ static void work(struct sim *sim, struct errand *errand, struct spv_input *input
     } else if (effect->kind == SPV_APPLY) {
         input->kind = SPV_APPLIED;
         apply(sim, effect, input, error);
+    } else if (effect->kind == SPV_REVIEW) {
+        input->kind = SPV_REVIEWED;
+        review(sim, effect, input, error);
     } else if (effect->kind == SPV_UNSTAGE) {
         ledger_unstage(sim->client->ledger, effect->unstage.cohort);
     } else if (client_is_of_peers(effect->kind)) {

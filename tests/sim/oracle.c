@@ -328,7 +328,8 @@ static void add_filter(struct oracle *oracle, const struct draft *draft,
     for (size_t i = 0; i < draft->count; i++)
         count += oracle_tx_items(oracle, draft->txs[i], items + count);
     oracle_filter(&block->filter, &block->hash, items, count);
-    free(items);
+    block->items = items;
+    block->item_count = count;
     static const struct oracle_hash zero;
     block->filter_hash = oracle_sha256d(block->filter.data, block->filter.len);
     block->filter_header = oracle_filter_header(
@@ -427,6 +428,7 @@ void oracle_release(struct oracle *oracle)
         struct oracle_block *block = oracle->blocks[i];
         free(block->raw.data);
         free(block->filter.data);
+        free(block->items);
         if (block->own_coins)
             free(block->coins);
         free(block);

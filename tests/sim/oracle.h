@@ -50,6 +50,8 @@ struct oracle_block {
     uint32_t index; /* into oracle.blocks */
     bool invalid;   /* breaks a rule, or follows one that does */
     struct oracle_bytes raw, filter;
+    struct oracle_item *items; /* what is in the filter */
+    size_t item_count;
     struct oracle_coin *coins; /* every coin of the table's scripts, alive after it */
     size_t coin_count;
     bool own_coins;

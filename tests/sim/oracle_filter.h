@@ -7,6 +7,8 @@
 struct oracle_item {
     const uint8_t *data;
     size_t len;
+    uint32_t script; /* index into the oracle's table, or SCRIPT_OTHER */
+    bool spent;      /* of a coin that the block spends */
 };
 
 /* The filter of a block that touches these scripts (repeats allowed; those that don't

@@ -290,10 +290,11 @@ static struct oracle_item item_of(const struct oracle *oracle, const struct orac
     static const uint8_t other[] = {0x51, 0x87};
     if (script != SCRIPT_OTHER)
         return (struct oracle_item){oracle->scripts[script].data,
-                                    oracle->scripts[script].len};
+                                    oracle->scripts[script].len, script, false};
     if (!tx->next) /* the oldest of all is genesis' */
-        return (struct oracle_item){genesis_output, sizeof genesis_output - 1};
-    return (struct oracle_item){other, sizeof other};
+        return (struct oracle_item){genesis_output, sizeof genesis_output - 1,
+                                    SCRIPT_OTHER, false};
+    return (struct oracle_item){other, sizeof other, SCRIPT_OTHER, false};
 }
 
 /* BIP 158: scripts of outputs but OP_RETURN, and of the coins that are spent. */
@@ -304,7 +305,9 @@ size_t oracle_tx_items(const struct oracle *oracle, const struct oracle_tx *tx,
     for (size_t i = 0; i < tx->output_count; i++)
         if (!tx->outputs[i].data)
             out[count++] = item_of(oracle, tx, tx->outputs[i].script);
-    for (size_t i = 0; i < tx->input_count && !tx->coinbase; i++)
-        out[count++] = item_of(oracle, tx, tx->inputs[i].script);
+    for (size_t i = 0; i < tx->input_count && !tx->coinbase; i++) {
+        out[count] = item_of(oracle, tx, tx->inputs[i].script);
+        out[count++].spent = true;
+    }
     return count;
 }

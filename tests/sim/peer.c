@@ -23,6 +23,7 @@ void peer_init(struct sim *sim, size_t index, const struct sim_behaviour *behavi
 void peer_release(struct sim_peer *peer)
 {
     free(peer->learned_ms);
+    free(peer->lie_headers);
 }
 
 /* ---- its chain ---- */

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/sim/world.h"
+#include "tests/sim/lies.h"
 
 #define HEADERS_AT_ONCE 2000
 #define SERVICES (1u | 1u << 3 | 1u << 6)
@@ -106,12 +106,14 @@ static void answer_getcfilters(struct sim *sim, struct sim_peer *peer,
     for (uint32_t i = count; i-- > 0; stop = stop->parent)
         list[i] = stop;
     for (uint32_t i = 0; i < count; i++) {
-        struct oracle_bytes out = {0};
+        struct oracle_bytes out = {0}, filter = peer_filter(peer, list[i]);
         add_u8(&out, 0);
         add_hash(&out, &list[i]->hash);
-        add_varint(&out, list[i]->filter.len);
-        add_data(&out, list[i]->filter.data, list[i]->filter.len);
-        peer_send(sim, peer, "cfilter", &out);
+        add_varint(&out, filter.len);
+        add_data(&out, filter.data, filter.len);
+        if (!peer_withholds_filter(peer, list[i]))
+            peer_send(sim, peer, "cfilter", &out);
+        free(filter.data);
         free(out.data);
     }
     free(list);
@@ -125,20 +127,28 @@ static void answer_getcfheaders(struct sim *sim, struct sim_peer *peer,
     if (!stop || (peer->behaviour->filter_headers &&
                   peer->behaviour->filter_headers(sim, peer, stop)))
         return;
+    if (peer->lie && peer->lie->mute)
+        return;
     static const struct oracle_hash zero;
     struct oracle_bytes out = {0};
     uint32_t count = stop->height - start + 1;
-    const struct oracle_block *before = start ? oracle_ancestor(stop, start - 1) : NULL;
+    struct oracle_hash before = zero;
+    if (start)
+        before = peer_filter_header(peer, oracle_ancestor(stop, start - 1));
+    else if (peer->lie && peer->lie->previous_false)
+        before.b[5] ^= 1;
     add_u8(&out, 0);
     add_hash(&out, &stop->hash);
-    add_hash(&out, before ? &before->filter_header : &zero);
+    add_hash(&out, &before);
     add_varint(&out, count);
     size_t hashes = out.len;
     for (uint32_t i = 0; i < count; i++)
         add_hash(&out, &zero);
     const struct oracle_block *block = stop;
-    for (uint32_t i = count; i-- > 0; block = block->parent)
-        memcpy(out.data + hashes + (size_t)i * 32, block->filter_hash.b, 32);
+    for (uint32_t i = count; i-- > 0; block = block->parent) {
+        struct oracle_hash hash = peer_filter_hash(peer, block);
+        memcpy(out.data + hashes + (size_t)i * 32, hash.b, 32);
+    }
     peer_send(sim, peer, "cfheaders", &out);
     free(out.data);
 }
@@ -153,14 +163,19 @@ static void answer_getcfcheckpt(struct sim *sim, struct sim_peer *peer,
     if (!peer_knows(peer, stop))
         sim_fail(sim, "peer %zu is asked for checkpoints of a block that it doesn't know",
                  peer->index);
-    if (!peer_has_filter(sim, peer, stop))
+    if (!peer_has_filter(sim, peer, stop) || (peer->lie && peer->lie->mute))
         return;
     struct oracle_bytes out = {0};
     add_u8(&out, 0);
     add_hash(&out, &hash);
     add_varint(&out, stop->height / 1000);
-    for (uint32_t height = 1000; height <= stop->height; height += 1000)
-        add_hash(&out, &oracle_ancestor(stop, height)->filter_header);
+    for (uint32_t height = 1000; height <= stop->height; height += 1000) {
+        struct oracle_block *at = oracle_ancestor(stop, height);
+        bool truly = !peer->lie || peer->lie->checkpoints_true;
+        struct oracle_hash header =
+            truly ? at->filter_header : peer_filter_header(peer, at);
+        add_hash(&out, &header);
+    }
     peer_send(sim, peer, "cfcheckpt", &out);
     free(out.data);
 }

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/sim/world.h"
+#include "tests/sim/lies.h"
 
 #define HOUR_MS (INT64_C(3600) * 1000)
 /* Setting aside takes 40 minutes, a peer's second chance a minute. */
@@ -349,6 +349,30 @@ static void make_peers(struct sim *sim)
     }
 }
 
+/* Whoever is left out of it is honest about filters; there is always one. */
+static void make_lies(struct sim *sim)
+{
+    size_t honest = sim_below(sim, sim->peer_count), liars = 0;
+    bool colludes = sim_once_in(sim, 2);
+    uint64_t share = 1 + sim_below(sim, 3);
+    sim->filter_lies = sim->peer_count > 1 && sim_once_in(sim, 2);
+    for (size_t i = 0; i < sim->peer_count && sim->filter_lies; i++) {
+        struct sim_peer *peer = &sim->peers[i];
+        if (i == honest) {
+            /* Sometimes it comes only when all is scanned by lies. */
+            peer->behaviour = &sim_honest;
+            peer->up = !sim_once_in(sim, 2);
+            continue;
+        }
+        if (!sim_once_in(sim, share) || peer->behaviour == &sim_withholder)
+            continue;
+        if (!liars || !colludes)
+            sim->lies[liars++] = lie_new(sim, sim->tip->height);
+        peer->lie = sim->lies[liars - 1];
+        lie_say(sim, peer);
+    }
+}
+
 static void make_calm(struct sim *sim)
 {
     sim->calm = true;
@@ -400,6 +424,7 @@ void scenario_run(struct sim *sim)
 {
     first_chain(sim);
     make_peers(sim);
+    make_lies(sim);
     client_start(sim);
     first_watch(sim);
     if (sim_once_in(sim, 2))

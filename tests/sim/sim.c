@@ -64,8 +64,13 @@ static void run_seed(uint64_t seed, bool verbose, struct sim *totals)
     totals->reorganised += sim->reorganised;
     totals->defined += sim->defined;
     sim_drop_events(sim);
-    for (size_t i = 0; i < sim->peer_count; i++)
+    for (size_t i = 0; i < sim->peer_count; i++) {
         peer_release(&sim->peers[i]);
+        free(sim->lies[i]);
+    }
+    totals->disputed += sim->disputed;
+    totals->retracted += sim->retracted;
+    totals->let_go += sim->let_go;
     oracle_release(&sim->oracle);
     remove_folder(folder);
     folder[0] = '\0';
@@ -100,11 +105,13 @@ int main(int argc, char **argv)
     for (uint64_t seed = first; seed < first + count; seed++)
         run_seed(seed, verbose, &totals);
     printf("sim: %llu seeds from %llu: %llu steps, %llu blocks applied, %llu taken back, "
-           "%llu definitions, %llu restarts, %llu crashes, %llu sums compared\n",
+           "%llu definitions, %llu restarts, %llu crashes, %llu steps under dispute, "
+           "%llu retractions, %llu peers let go, %llu sums compared\n",
            (unsigned long long)count, (unsigned long long)first,
            (unsigned long long)totals.steps, (unsigned long long)totals.applied,
            (unsigned long long)totals.reorganised, (unsigned long long)totals.defined,
            (unsigned long long)totals.restarts, (unsigned long long)totals.crashes,
-           (unsigned long long)totals.checks);
+           (unsigned long long)totals.disputed, (unsigned long long)totals.retracted,
+           (unsigned long long)totals.let_go, (unsigned long long)totals.checks);
     return 0;
 }

@@ -56,8 +56,11 @@ struct sim_peer {
     int64_t latency_ms;    /* of a message, at most */
     int64_t in_at, out_at; /* messages of one direction keep their order */
     int64_t silent_until;
-    int64_t filter_delay_ms; /* filters come that long after the block */
-    bool faithful;           /* stays on its branch until the calm */
+    int64_t filter_delay_ms;         /* filters come that long after the block */
+    bool faithful;                   /* stays on its branch until the calm */
+    const struct sim_lie *lie;       /* about filters; NULL: none */
+    struct oracle_hash *lie_headers; /* by block index; zero: not yet known */
+    size_t lie_room;
     struct oracle_block *tip;
     struct oracle_block *client_best; /* the newest block it knows the client to have */
     int64_t *learned_ms;              /* by block index; -1: not known to it */
@@ -98,6 +101,10 @@ struct sim {
     struct oracle_block *tip;      /* of the honest network */
     struct oracle_block *best_bad; /* of a branch that is invalid or withheld */
     bool calm;                     /* no more trouble: the client has to get there */
+    bool filter_lies;              /* some peers lie about filters */
+    struct sim_lie *lies[SIM_PEERS_MAX];
+    bool was_good,
+        unchecked;   /* gates held; the ledger changed since they were looked at */
     bool lists_stay; /* an invalid block is known by the scripts that are watched now */
 
     struct sim_watch watch;  /* as the ledger has it */
@@ -106,6 +113,7 @@ struct sim {
     struct client *client;
     uint64_t checks; /* sums compared */
     uint64_t applied, crashes, restarts, reorganised, defined;
+    uint64_t disputed, let_go, retracted; /* steps with a dispute; peers; take-backs */
 };
 
 void sim_later(struct sim *sim, int64_t in_ms, void (*run)(struct sim *, void *),
@@ -176,7 +184,12 @@ void peer_tell_addresses(struct sim *sim, struct sim_peer *peer);
 
 /* ---- invariants (check.c) ---- */
 
+/* After each change of the ledger. Sums must be true, unless peers lie about filters. */
 void check_ledger(struct sim *sim);
+/* After each step: when peers lie, sums must be true whenever the gates hold and an
+ * honest peer is compared. */
+void check_gates(struct sim *sim);
+bool client_good(const struct sim *sim);
 void check_audit(struct sim *sim);
 void check_final(struct sim *sim);
 

@@ -95,6 +95,8 @@ static void test_every_global_key(void **state)
                         "min_peers=2\n"
                         "sample_interval=10m\n"
                         "checkpoint=7:" HASH "\ncheckpoint=5:" HASH "\n"
+                        "filter_checkpoint=9:" HASH "\nfilter_checkpoint=8:" HASH "\n"
+                        "scan=blocks\naudit_blocks=50\n"
                         "http_bind=localhost\nhttp_host=watch.example\n"
                         "mempool=1\n"
                         "node_rpc=http://127.0.0.1:18443/\nnode_cookie_file=.cookie\n"
@@ -116,6 +118,11 @@ static void test_every_global_key(void **state)
     assert_int_equal(config.checkpoints[0].height, 5);
     assert_int_equal(config.checkpoints[1].height, 7);
     assert_int_equal(config.checkpoints[0].hash.b[0], 0xcd);
+    assert_int_equal(config.filter_checkpoint_count, 2);
+    assert_int_equal(config.filter_checkpoints[0].height, 8);
+    assert_int_equal(config.filter_checkpoints[1].height, 9);
+    assert_true(config.scan_blocks);
+    assert_int_equal(config.audit_blocks, 50);
     assert_string_equal(config.http_bind, "localhost:18450");
     assert_int_equal(config.http_host_count, 1);
     assert_string_equal(config.http_hosts[0], "watch.example");
@@ -162,6 +169,8 @@ static void test_one_connect_needs_one_peer(void **state)
     (void)state;
     parse_good(&config, "connect=127.0.0.1\nhttp=0\n");
     assert_int_equal(config.min_peers, 1);
+    assert_int_equal(config.audit_blocks, AUDIT_BLOCKS_DEFAULT);
+    assert_false(config.scan_blocks);
     assert_null(config.http_bind);
     config_release(&config);
 }
@@ -381,6 +390,17 @@ static void test_faults_of_global_values(void **state)
     expect_fault("checkpoint=5:" HASH "\ncheckpoint=5:" HASH "\n",
                  "dir/x.conf:2: checkpoint '5:" HASH "': there is another one of this "
                  "height; remove one");
+    expect_fault("filter_checkpoint=5\n",
+                 "dir/x.conf:1: filter_checkpoint '5': write HEIGHT:HEADER, the filter "
+                 "header as 64 hex digits");
+    expect_fault("filter_checkpoint=5:" HASH "\nfilter_checkpoint=5:" HASH "\n",
+                 "dir/x.conf:2: filter_checkpoint '5:" HASH "': there is another one of "
+                 "this height; remove one");
+    expect_fault("scan=all\n", "dir/x.conf:1: scan 'all': write filters or blocks");
+    expect_fault("audit_blocks=x\n",
+                 "dir/x.conf:1: audit_blocks 'x': write a number: one "
+                 "block in so many is fetched whole to check its "
+                 "filter; 0 for none");
     expect_fault("mempool=yes\n", "dir/x.conf:1: mempool 'yes': write 1 to show "
                                   "unconfirmed transactions or 0 not to");
     expect_fault("node_rpc=127.0.0.1:8332\nnode_cookie_file=c\n",

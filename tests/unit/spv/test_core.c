@@ -91,6 +91,7 @@ static struct spv *core_with_overlap(struct peer **peer)
     lane->scripts = script_set_ref(spv->cohorts.at[0].scripts);
     lane->base = 150;
     lane->filled = 150 + LANE_WINDOW;
+    lane->filters_until = UINT32_MAX;
     lane->counts[SLOT_FILTER_ASKED] = LANE_WINDOW;
     for (uint32_t height = lane->base + 1; height <= lane->filled; height++) {
         lane_slot(lane, height)->state = SLOT_FILTER_ASKED;

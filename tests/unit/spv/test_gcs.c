@@ -259,6 +259,17 @@ static void random_filters(void **state)
         assert_int_equal(holds_outputs(cut, &block), GCS_MALFORMED);
         assert_int_equal(holds_outputs((struct bytes){0}, &block), GCS_MALFORMED);
 
+        struct script_set *all = script_set_new(scripts, ids, n, seed);
+        assert_int_equal(gcs_holds_all(written(&filter), &block.hash, all), GCS_MATCH);
+        assert_int_equal(gcs_holds_all(cut, &block.hash, all), GCS_MALFORMED);
+        script_set_unref(all);
+        struct bytes kept = scripts[n];
+        scripts[n] = scripts[POOL - 1];
+        all = script_set_new(scripts, ids, n + 1, seed);
+        assert_int_equal(gcs_holds_all(written(&filter), &block.hash, all), GCS_NO_MATCH);
+        script_set_unref(all);
+        scripts[n] = kept;
+
         /* One that is in it among many that aren't; then these alone. */
         size_t others = random_below(&random, POOL / 2);
         struct bytes first = scripts[POOL - 1 - others];

@@ -10,6 +10,7 @@
 #include "base/bytes.h"
 #include "base/hash.h"
 #include "base/hex.h"
+#include "spv/message.h"
 #include "spv/network.h"
 #include "spv/pow.h"
 #include "tests/unit/spv/shared_data.h"
@@ -142,6 +143,26 @@ static void test_tables(void **state)
     }
 }
 
+static void test_filter_checkpoints(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < PUBLISHED; i++) {
+        const struct network *network = network_all()[i];
+        for (size_t j = 0; j < network->filter_checkpoint_count; j++) {
+            uint32_t height = network->filter_checkpoints[j].height;
+            assert_true(j == 0 || network->filter_checkpoints[j - 1].height < height);
+            /* A peer's cfcheckpt message is held against it at once. */
+            assert_int_equal(height % CFCHECKPT_INTERVAL, 0);
+        }
+    }
+    const struct network *mainnet = network_find("mainnet");
+    char text[ID_TEXT_MAX];
+    filter_header_text(text, &mainnet->filter_checkpoints[5].header);
+    assert_int_equal(mainnet->filter_checkpoints[5].height, 540000);
+    assert_string_equal(
+        text, "bbabb3b757ff0776971c5719e58a4fdc7f2a8159c9028be62896bc17ba14dda1");
+}
+
 /* Targets at the limit, multiplied by the longest span, must stay below 2^256. */
 static void test_retarget_fits(void **state)
 {
@@ -191,10 +212,15 @@ static void test_checkpoints_are_real(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_find),          cmocka_unit_test(test_wire),
-        cmocka_unit_test(test_genesis),       cmocka_unit_test(test_signet_magic),
-        cmocka_unit_test(test_custom_signet), cmocka_unit_test(test_tables),
-        cmocka_unit_test(test_retarget_fits), cmocka_unit_test(test_checkpoints_are_real),
+        cmocka_unit_test(test_find),
+        cmocka_unit_test(test_wire),
+        cmocka_unit_test(test_genesis),
+        cmocka_unit_test(test_signet_magic),
+        cmocka_unit_test(test_custom_signet),
+        cmocka_unit_test(test_tables),
+        cmocka_unit_test(test_filter_checkpoints),
+        cmocka_unit_test(test_retarget_fits),
+        cmocka_unit_test(test_checkpoints_are_real),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

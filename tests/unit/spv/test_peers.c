@@ -225,7 +225,8 @@ static void late_answers_are_free(void **state)
     world_close(&world);
 }
 
-/* "(H, hash) ... in distinct network groups"; each of connect= is one. */
+/* "(H, hash) ... in distinct network groups"; each of connect= is one. Who hasn't been
+ * compared doesn't count. */
 static void groups_are_counted(void **state)
 {
     (void)state;
@@ -237,6 +238,9 @@ static void groups_are_counted(void **state)
     const struct block_hash genesis = world.network.genesis_hash;
     for (size_t i = 0; i < 2; i++)
         spv->peers[i].best = spv->best;
+    assert_int_equal(spv_peers_agreeing(spv, 0, &genesis, NULL), 0);
+    for (size_t i = 0; i < 2; i++)
+        spv->peers[i].claims.compared = 1;
     assert_int_equal(spv_peers_agreeing(spv, 0, &genesis, &trusted), 2);
     assert_true(trusted);
     for (size_t i = 0; i < 2; i++) {

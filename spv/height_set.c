@@ -1,0 +1,32 @@
+#include "spv/height_set.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+#define BITS 64
+
+void height_set_add(struct height_set *set, uint32_t height)
+{
+    size_t word = height / BITS;
+    if (word >= set->count) {
+        set->words = mem_grow(set->words, &set->capacity, word + 1, sizeof *set->words);
+        memset(set->words + set->count, 0,
+               (set->capacity - set->count) * sizeof *set->words);
+        set->count = set->capacity;
+    }
+    set->words[word] |= UINT64_C(1) << height % BITS;
+}
+
+bool height_set_has(const struct height_set *set, uint32_t height)
+{
+    size_t word = height / BITS;
+    return word < set->count && set->words[word] >> height % BITS & 1;
+}
+
+void height_set_release(struct height_set *set)
+{
+    free(set->words);
+    *set = (struct height_set){0};
+}

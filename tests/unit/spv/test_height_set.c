@@ -1,0 +1,34 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/random.h"
+#include "spv/height_set.h"
+
+static void test_membership(void **state)
+{
+    (void)state;
+    struct height_set set = {0};
+    struct random random;
+    bool in[5000] = {false};
+    random_init(&random, 1);
+    for (int i = 0; i < 700; i++) {
+        uint32_t height = (uint32_t)random_below(&random, 5000);
+        in[height] = true;
+        height_set_add(&set, height);
+    }
+    for (uint32_t height = 0; height < 5000; height++)
+        assert_int_equal(height_set_has(&set, height), in[height]);
+    assert_false(height_set_has(&set, UINT32_MAX));
+    height_set_release(&set);
+    assert_false(height_set_has(&set, 0));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_membership)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -142,10 +142,12 @@ void check_ledger(struct sim *sim)
 
 static bool honest_compared(const struct sim *sim, uint32_t height)
 {
-    struct spv_peer_info peers[SIM_PEERS_MAX];
-    size_t count = spv_peers(sim->client->spv, peers, SIM_PEERS_MAX);
-    for (size_t i = 0; i < count && i < SIM_PEERS_MAX; i++) {
-        size_t index = (size_t)(peers[i].address[4] - '0');
+    struct spv_peer_info peers[SPV_OUTBOUND_MAX];
+    size_t count = spv_peers(sim->client->spv, peers, SPV_OUTBOUND_MAX);
+    for (size_t i = 0; i < count && i < SPV_OUTBOUND_MAX; i++) {
+        size_t index = client_peer_index(sim, peers[i].address);
+        if (index == SIZE_MAX)
+            continue; /* of those where nobody answers */
         const struct sim_peer *peer = &sim->peers[index];
         if (peers[i].compared && peers[i].height >= height && peer->link && !peer->lie &&
             !peer->behaviour->filters)

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "spv/core_state.h"
+#include "spv/core_rooms.h"
 
 static struct spv_ban *entry_of(const struct spv *spv, const char *address)
 {

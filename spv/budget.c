@@ -1,7 +1,7 @@
 /* What a peer may cost: messages that answer nothing we asked are paid for out of a
  * bucket that fills slowly, and who overdraws it is let go. Answers are free, however
  * late: slow isn't malicious. */
-#include "spv/core_state.h"
+#include "spv/core_rooms.h"
 
 static int64_t filled(int64_t tokens, int64_t rate, int64_t max, int64_t passed_ms)
 {

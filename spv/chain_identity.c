@@ -5,7 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "spv/core_state.h"
+#include "spv/core_rooms.h"
 
 /* The other chain had plain headers for 8 blocks above the split. */
 #define SPLIT_SPAN 16

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "spv/core_state.h"
+#include "spv/core_rooms.h"
 #include "spv/mempool.h"
 
 /* lane (1 bit) | generation (31 bits) | height (32 bits) */

@@ -1,7 +1,7 @@
 /* What the core knows now, for people and for the gates. */
 #include <string.h>
 
-#include "spv/core_state.h"
+#include "spv/core_rooms.h"
 
 /* A tip older than this can't be the newest (design: gate `synced`). */
 #define TIP_AGE_MAX_S 7200

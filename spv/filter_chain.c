@@ -2,7 +2,7 @@
  * proven false, where it contradicts what is pinned. */
 #include <inttypes.h>
 
-#include "spv/core_state.h"
+#include "spv/core_rooms.h"
 
 void filter_sync_rewind(struct spv *spv, uint32_t fork)
 {

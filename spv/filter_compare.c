@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "spv/core_state.h"
+#include "spv/core_rooms.h"
 
 #define RETRY_MS 1000
 /* A peer whose chain has grown by so many intervals is asked for its checkpoints anew. */

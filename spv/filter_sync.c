@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "spv/core_state.h"
+#include "spv/core_rooms.h"
 
 size_t filter_sync_checkpoints(const struct spv *spv)
 {

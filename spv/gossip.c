@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "spv/core_state.h"
+#include "spv/core_rooms.h"
 
 /* Bitcoin Core's: a peer may tell an address in ten seconds, and 1,000 more when asked.
  */

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "spv/core_state.h"
+#include "spv/core_rooms.h"
 #include "spv/pow.h"
 
 /* Headers that wait for the store before they are written as a batch of their own. Fewer

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "spv/core_state.h"
+#include "spv/core_rooms.h"
 
 /* Rows and bytes of blocks in one batch for the ledger. */
 #define APPLY_ROWS_MAX 1000

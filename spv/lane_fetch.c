@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "spv/core_state.h"
+#include "spv/core_rooms.h"
 
 /* Filters asked for at once aim at this many bytes. */
 #define FILTER_RANGE_BYTES (2u << 20)

@@ -1,6 +1,6 @@
 /* Where lanes go: which cohort each brings forward, from where, to which tip; what has to
  * go back first. */
-#include "spv/core_state.h"
+#include "spv/core_rooms.h"
 
 /* The ledger's tip as a node, after the cohorts or the tree changed. */
 static void ledger_update(struct spv *spv)

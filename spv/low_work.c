@@ -1,6 +1,6 @@
 /* Branches that haven't shown enough work: they go through a presync of their peer's, and
  * only what that proves to be worth it comes to the tree. */
-#include "spv/core_state.h"
+#include "spv/core_rooms.h"
 #include "spv/pow.h"
 
 /* What a feed with the most confirmations (2,016) must see of competing branches, and

@@ -3,12 +3,12 @@
  * form: a light client can't tell whether inputs exist and signatures hold. Peers
  * announce by txid: without BIP 339's wtxidrelay that is what they go on doing.
  *
- * The core's inner interface, like core_state.h. Without a mempool (spv->mempool NULL)
+ * The core's inner interface, like core_rooms.h. Without a mempool (spv->mempool NULL)
  * every call does nothing. */
 #ifndef SPV_MEMPOOL_H
 #define SPV_MEMPOOL_H
 
-#include "spv/core_state.h"
+#include "spv/core_rooms.h"
 
 /* Transactions remembered, 80 bytes each and as many in the index: some 20 minutes of
  * mainnet's. Who floods makes us forget, and look at something twice, no more. */

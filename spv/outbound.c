@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "spv/core_state.h"
+#include "spv/core_rooms.h"
 
 /* Addresses looked at for one slot at a time. */
 #define PICKS 32

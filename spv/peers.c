@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "spv/core_state.h"
+#include "spv/core_rooms.h"
 #include "spv/mempool.h"
 
 struct peer *peer_find(struct spv *spv, uint32_t id)

@@ -2,7 +2,7 @@
  * isn't answered in time is given back and asked of another. */
 #include <string.h>
 
-#include "spv/core_state.h"
+#include "spv/core_rooms.h"
 
 static uint32_t load_of(const struct spv *spv, const struct peer *peer,
                         enum request_kind kind)

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "spv/core_state.h"
+#include "spv/core_rooms.h"
 
 #define WORLD_WALL INT64_C(1800000000)
 

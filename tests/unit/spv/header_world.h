@@ -9,7 +9,7 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
-#include "spv/core_state.h"
+#include "spv/core_rooms.h"
 #include "tests/unit/spv/mine.h"
 
 #define WORLD_PEERS 4

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "spv/core_state.h"
+#include "spv/core_rooms.h"
 #include "tests/unit/spv/mine.h"
 
 #define ROOT RETARGET_INTERVAL

@@ -50,9 +50,9 @@ def heights_of(chain, member):
 
 
 def wait_let_go(watcher, peer, proof=FALSE):
-    wait_until(lambda: any(peer.address() in line and 'let go' in line and proof in line
+    wait_until(lambda: any(peer.address() in line and 'banned' in line and proof in line
                            for line in watcher.log().split('\n')),
-               lambda: f'{peer.address()} to be let go of: {proof}\n{watcher.log_tail()}')
+               lambda: f'{peer.address()} to be banned: {proof}\n{watcher.log_tail()}')
 
 
 def wait_gate(watcher, reason):

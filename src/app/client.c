@@ -69,12 +69,17 @@ static struct spv_now now(void)
 static void perform(struct client *client, struct spv_effect *effect);
 
 /* Step the core and drain its effects. */
-static void step(struct client *client, const struct spv_input *input)
+static void step_only(struct client *client, const struct spv_input *input)
 {
     spv_step(client->spv, &client->effects, now(), input);
     for (size_t i = 0; i < client->effects.count; i++)
         perform(client, &client->effects.items[i]);
     client->effects.count = 0;
+}
+
+static void step(struct client *client, const struct spv_input *input)
+{
+    step_only(client, input);
     loop_timer_set(client->timer, spv_deadline(client->spv));
     if (spv_revision(client->spv) == client->revision)
         return;
@@ -562,9 +567,10 @@ void client_stop(struct client *client)
 {
     if (!client || client->stopped)
         return;
-    /* What of the address book isn't in the store yet. */
+    /* What of the address book isn't in the store yet. Nobody is told of changes: a start
+     * that failed has no rooms yet that could look. */
     const struct spv_input last = {.kind = SPV_STOP};
-    step(client, &last);
+    step_only(client, &last);
     client->stopped = true;
     loop_timer_free(client->timer);
     peer_links_free(client->links);

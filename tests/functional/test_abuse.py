@@ -5,6 +5,7 @@ import struct
 import pytest
 
 from p2p import PAYLOAD_MAX, Peer, frame
+from waiting import wait_until
 from wallet import compact_size
 
 FLOOD_LIMIT = 60

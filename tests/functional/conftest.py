@@ -12,6 +12,7 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+from lies import Door, Trial, World, vault  # noqa: E402
 from node import BitcoinNode  # noqa: E402
 from scenario import History  # noqa: E402
 from watcher import Watcher  # noqa: E402
@@ -22,6 +23,20 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 
 # What a test started: things with kill(), log_tail() and a folder.
 STARTED = pytest.StashKey()
+
+
+def pytest_addoption(parser):
+    parser.addoption('--lies', action='store_true', help='print a table of what became of the lies')
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if not config.getoption('--lies'):
+        return
+    lines = [value for report in terminalreporter.getreports('passed')
+             for name, value in report.user_properties if name == 'lie']
+    terminalreporter.write_line('| lie | what happened | s to the true balance |\n| --- | --- | --- |')
+    for lie, happened, seconds in sorted(lines, key=lambda line: line[0]):
+        terminalreporter.write_line(f'| {lie} | {happened} | {seconds} |')
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -94,6 +109,45 @@ def history(bitcoind, tmp_path_factory):
     """Mined once; its peers need no node."""
     with BitcoinNode(bitcoind, tmp_path_factory.mktemp('history')) as node:
         return History(node)
+
+
+@pytest.fixture(scope='session')
+def world(bitcoind, tmp_path_factory):
+    """Mined once; who mines more tells with world.learn()."""
+    with BitcoinNode(bitcoind, tmp_path_factory.mktemp('world')) as node:
+        yield World(node)
+
+
+@pytest.fixture
+def trial(world, make_watcher, fault):
+    """trial(kind..., door=open?) starts liars of these kinds (called with the world), and a
+    watcher that knows them and the real node, which it reaches once the door is open."""
+    trials = []
+
+    def start(*kinds, open_door=False, speed=1, **options):
+        liars = [kind(world) for kind in kinds]
+        door = Door(world.node)
+        watcher = make_watcher(**vault(world, [each.address() for each in (*liars, door)], **options))
+        if speed != 1:
+            watcher.environment = fault('clock', speed=speed)
+        if open_door:
+            door.open()
+        trials.append(Trial(world, watcher.start(), liars, door, speed))
+        return trials[-1]
+    yield start
+    for each in trials:
+        each.watcher.kill()
+        each.door.close()
+        for liar in each.liars:
+            liar.stop()
+
+
+@pytest.fixture
+def record(request):
+    """record(lie, what happened, seconds to the true balance) is a line of --lies."""
+    def add(*line):
+        request.node.user_properties.append(('lie', line))
+    return add
 
 
 @pytest.fixture

@@ -302,7 +302,7 @@ static void take_peer_input(struct spv *spv, const struct spv_input *input)
     if (input->kind == SPV_PEER_CONNECTED)
         peer_connected(spv, peer);
     else if (input->kind == SPV_PEER_LOST)
-        peer_lost(spv, peer);
+        peer_lost(spv, peer, input->lost.fault);
     else
         peer_message(spv, peer, &input->message.frame, input->message.payload);
 }

@@ -156,6 +156,9 @@ struct spv_input {
             struct bytes payload; /* valid during the call */
         } message;
         struct {
+            const char *fault; /* what the peer did wrong; NULL; valid during the call */
+        } lost;
+        struct {
             const struct chain_row *rows; /* valid during the call */
             size_t count;
         } rows;

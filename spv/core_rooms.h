@@ -26,7 +26,8 @@ void peer_dial(struct spv *spv, struct peer *peer);
 int64_t peer_next_retry(const struct peer *peer);
 void peers_tick(struct spv *spv);
 void peer_connected(struct spv *spv, struct peer *peer);
-void peer_lost(struct spv *spv, struct peer *peer);
+/* `fault` as below. */
+void peer_lost(struct spv *spv, struct peer *peer, const char *fault);
 /* End the connection: `fault` (may be NULL) is what the peer did wrong. */
 void peer_drop(struct spv *spv, struct peer *peer, const char *fault);
 /* The same, with a time of its own before it is dialed again. */

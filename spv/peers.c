@@ -84,21 +84,29 @@ static int64_t retry_of(const struct peer *peer)
     return peer->slot && next > SLOT_RETRY_MAX_MS ? SLOT_RETRY_MAX_MS : next;
 }
 
-void peer_lost(struct spv *spv, struct peer *peer)
+/* Say what it did wrong, and hold that against its address. */
+static void blame(struct spv *spv, const struct peer *peer, const char *fault)
 {
-    if (peer->state == PEER_READY)
+    spv_note(spv, LOG_NET, LOG_WARNING, peer, "let go: %s", fault);
+    if (peer->net.kind != NET_NONE)
+        address_book_try(spv->book, &peer->net, true, spv->now.wall);
+}
+
+void peer_lost(struct spv *spv, struct peer *peer, const char *fault)
+{
+    if (fault)
+        blame(spv, peer, fault);
+    else if (peer->state == PEER_READY)
         spv_note(spv, LOG_NET, LOG_INFO, peer, "connection lost; %s",
                  peer->slot ? "trying others" : "trying again");
-    disconnect(spv, peer, retry_of(peer));
+    disconnect(spv, peer, fault && !peer->slot ? RETRY_FAULT_MS : retry_of(peer));
 }
 
 void peer_drop_for(struct spv *spv, struct peer *peer, const char *fault,
                    int64_t retry_ms)
 {
     if (fault)
-        spv_note(spv, LOG_NET, LOG_WARNING, peer, "let go: %s", fault);
-    if (fault && peer->net.kind != NET_NONE)
-        address_book_try(spv->book, &peer->net, true, spv->now.wall);
+        blame(spv, peer, fault);
     struct spv_effect *effect = spv_effect_add(spv, SPV_DROP);
     effect->peer = peer->id;
     disconnect(spv, peer, peer->slot ? retry_of(peer) : retry_ms);

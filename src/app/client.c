@@ -534,10 +534,11 @@ static void on_message(uint32_t peer, const struct frame *frame, struct bytes pa
     step(context, &input);
 }
 
-static void on_lost(uint32_t peer, const char *reason, void *context)
+static void on_lost(uint32_t peer, const char *reason, bool malformed, void *context)
 {
     log_line(LOG_NET, LOG_DEBUG, "connection %u ended: %s", peer, reason);
-    const struct spv_input input = {.kind = SPV_PEER_LOST, .peer = peer};
+    const struct spv_input input = {
+        .kind = SPV_PEER_LOST, .peer = peer, .lost = {malformed ? reason : NULL}};
     step(context, &input);
 }
 

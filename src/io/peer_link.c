@@ -62,6 +62,7 @@ struct peer_link {
     uint64_t skip; /* bytes of an unwanted payload still to come */
     struct peer_link_counters counters;
     struct error reason;
+    bool malformed; /* it sent what isn't a message */
 };
 
 /* Events call into a link, and a link's handler may call back into here and end any link.
@@ -216,6 +217,7 @@ static bool take_message(struct peer_link *link, size_t *at)
     struct frame frame;
     struct error error;
     if (!frame_decode(&frame, links->network, message, &error)) {
+        link->malformed = true;
         lose(link, error.text);
         return false;
     }
@@ -431,7 +433,8 @@ static void on_settle(evutil_socket_t fd, short what, void *context)
     while (lost != NULL) {
         struct peer_link *link = lost;
         lost = link->next;
-        links->handler.lost(link->peer, link->reason.text, links->handler.context);
+        links->handler.lost(link->peer, link->reason.text, link->malformed,
+                            links->handler.context);
         link_free(link);
     }
 }

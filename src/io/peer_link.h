@@ -31,8 +31,9 @@ struct peer_links_handler {
      * payload is skipped unread. */
     void (*message)(uint32_t peer, const struct frame *frame, struct bytes payload,
                     void *context);
-    /* The reason is one clause for a log: "connection refused". Valid during the call. */
-    void (*lost)(uint32_t peer, const char *reason, void *context);
+    /* The reason is one clause for a log: "connection refused". Valid during the call.
+     * malformed: the peer sent what isn't a message. */
+    void (*lost)(uint32_t peer, const char *reason, bool malformed, void *context);
     void *context;
 };
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -145,9 +146,35 @@ def trial(world, make_watcher, fault):
 @pytest.fixture
 def record(request):
     """record(lie, what happened, seconds to the true balance) is a line of --lies."""
-    def add(*line):
-        request.node.user_properties.append(('lie', line))
+    def add(lie, happened, seconds):
+        request.node.user_properties.append(('lie', [lie, happened, f'{seconds:.1f}']))
     return add
+
+
+@pytest.fixture(params=['alone', 'majority'])
+def face(request, trial, record):
+    """face(lie, kind, reason): a liar alone is let go for a reason, and the sum is known once
+    the real node joins; and three of them beside the real node don't keep it back."""
+    alone = request.param == 'alone'
+
+    def face(lie, kind, reason, **options):
+        it = trial(*[kind] * (1 if alone else 3), open_door=not alone, **options)
+        since = None
+        if alone:
+            it.wait_told(reason)
+            it.wait_gate('peers', '0 of 1 peers')
+            assert it.reserve()['satoshi'] is None
+            since = time.monotonic()
+            it.door.open()
+        it.wait_good()
+        seconds = it.seconds(since)
+        if not alone:
+            it.wait_told(reason)
+        it.end()
+        told = it.told()
+        assert all(reason in each for each in told), told
+        record(f'{lie} ({request.param})', f'{len(told)} of {len(it.liars)} let go: {told[0]}', seconds)
+    return face
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ struct seen {
     enum message_kind kinds[64];
     struct writer payloads;
     char reason[ERROR_TEXT_MAX];
+    bool malformed;
     bool drop_on_message;
     const char *redial; /* once, when lost */
 };
@@ -69,11 +70,13 @@ static inline void on_message(uint32_t peer, const struct frame *frame,
         peer_links_drop(seen->links, peer);
 }
 
-static inline void on_lost(uint32_t peer, const char *reason, void *context)
+static inline void on_lost(uint32_t peer, const char *reason, bool malformed,
+                           void *context)
 {
     struct seen *seen = context;
     assert_int_equal(peer, PEER);
     snprintf(seen->reason, sizeof(seen->reason), "%s", reason);
+    seen->malformed = malformed;
     seen->lost++;
     if (seen->redial != NULL)
         peer_links_dial(seen->links, peer, seen->redial);

@@ -113,6 +113,7 @@ static void expect_refusal(size_t at, uint32_t value, const char *reason)
     DRIVE_UNTIL(fixture.loop, fixture.seen.lost == 1);
     assert_int_equal(fixture.seen.messages, 1);
     assert_non_null(strstr(fixture.seen.reason, reason));
+    assert_true(fixture.seen.malformed);
     assert_int_equal(peer_links_count(fixture.links), 0);
     stop(&fixture);
     writer_release(&stream);
@@ -139,6 +140,7 @@ static void expect_end(size_t sent, int messages, const char *reason)
     DRIVE_UNTIL(fixture.loop, fixture.seen.lost == 1);
     assert_int_equal(fixture.seen.messages, messages);
     assert_string_equal(fixture.seen.reason, reason);
+    assert_false(fixture.seen.malformed);
     stop(&fixture);
     writer_release(&stream);
 }

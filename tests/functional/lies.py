@@ -200,6 +200,13 @@ class Trial:
                 if any(address in line for address in addresses)
                 and (match := re.search(r'(let go|banned[^:]*): (.*)', line))]
 
+    def fate(self):
+        """What became of the liars, for the table."""
+        told = self.told()
+        gone = sum(bool(self.told(liar)) for liar in self.liars)
+        reason = re.sub(r' \(?[0-9a-f]{64}\)?', '', told[0]) if told else ''
+        return f'{gone} of {len(self.liars)} let go' + (f': {reason}' if told else '')
+
     def wait_told(self, reason, limit=20):
         """Wait until every liar that has lied is let go for a reason, at least one."""
         def told():
@@ -229,6 +236,11 @@ class Trial:
             f'the gate {gate}: {reason}', limit)
         self.look()
         return status['gates'][gate]['reason']
+
+    def resident(self):
+        """kB of the watcher's own memory."""
+        with open(f'/proc/{self.watcher.process.pid}/status', encoding='ascii') as file:
+            return next(int(line.split()[1]) for line in file if line.startswith('RssAnon'))
 
     def end(self):
         """Stop, and look at every sample that was ever taken."""

@@ -51,6 +51,7 @@ class Connection:
         self.peer = peer
         self.stream = stream
         self.lock = threading.Lock()
+        self.sent = 0
         self.ready = threading.Event()
         self.thread = threading.Thread(target=self._serve, daemon=True)
 
@@ -60,6 +61,8 @@ class Connection:
     def send_raw(self, data):
         with self.lock:
             self.stream.sendall(data)
+            self.sent += 1
+        self.peer.has_sent(self)
 
     def close(self):
         try:
@@ -150,6 +153,9 @@ class Peer:
             connection = Connection(self, stream)
             self.connections.append(connection)
             connection.thread.start()
+
+    def has_sent(self, connection):
+        """Called after each message."""
 
     def forget(self, connection):
         if connection in self.connections:

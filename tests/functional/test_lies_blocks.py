@@ -1,6 +1,5 @@
 """Blocks that lie. A body that isn't the header's own is the fault of who sent it, never of
 the hash; a body that is, and breaks a rule, condemns the hash and what is built on it."""
-import os
 import struct
 import time
 
@@ -9,6 +8,7 @@ import pytest
 import forge
 from forge import coinbase, mined, transactions
 from lies import BTC, Served, World
+from waiting import wait_until
 from wallet import hash256
 
 
@@ -96,7 +96,7 @@ BAD_BODIES = [
     ('bytes after a block', longer, "doesn't end with its 3 transactions"),
     ('a block of 4,000,000 bytes', as_long_as_can_be, "doesn't end with its 3 transactions"),
     ('a count of 2 billion transactions', many_transactions, "transaction"),
-    ('a block without transactions', no_transactions, ''),
+    ('a block without transactions', no_transactions, "not the header's merkle root"),
 ]
 
 
@@ -104,3 +104,254 @@ BAD_BODIES = [
 def test_bad_body(face, lie, change, reason):
     """"Any other bad body condemns the peer, never the hash." """
     face(lie, another_body(change), reason)
+
+
+class AnotherBlock(Served):
+    """Another valid block, whichever is asked for."""
+
+    def block(self, height):
+        self.lied = True
+        return super().block(height % 2 + 1)
+
+
+class NothingFound(Served):
+    """Has announced the block, and doesn't have it."""
+
+    def on_getdata(self, connection, payload):
+        self.lied = True
+        connection.send('notfound', payload)
+
+
+@pytest.mark.parametrize('kind', [AnotherBlock, NothingFound])
+@pytest.mark.parametrize('alone', [True, False])
+def test_no_block(trial, record, kind, alone):
+    """"Slow isn't malicious: silence loses the peer its turn, never its life." """
+    it = trial(*[kind] * (1 if alone else 3), open_door=not alone, speed=10)
+    since = None
+    if alone:
+        it.wait_gate('synced', 'of 1130')
+        wait_until(lambda: it.liars[0].lied, 'the question')
+        time.sleep(1)
+        since = time.monotonic()
+        it.door.open()
+    it.wait_good()
+    seconds = it.seconds(since)
+    it.end()
+    assert not it.told()
+    # Asking over and over would help nobody.
+    assert max(liar.received['getdata'] for liar in it.liars) < 100
+    record(f'{kind.__doc__[:-1].lower()} ({"alone" if alone else "majority"})', 'asked of others', seconds)
+
+
+# Blocks of the liars' own on top of the true chain
+
+class Miner(Served):
+    """Honest, until it mines blocks of its own on the chain's tip."""
+
+    def __init__(self, world):
+        self.own = []
+        super().__init__(world)
+
+    def extend(self, *blocks):
+        with self.lock:
+            for block in blocks:
+                self.heights[forge.block_hash(block)] = len(self.hashes)
+                self.hashes.append(forge.block_hash(block))
+                self.own.append(block)
+        self.lied = True
+        self.announce()
+
+    def own_block(self, height):
+        at = height - (len(self.hashes) - len(self.own))
+        return self.own[at] if at >= 0 else None
+
+    def header(self, height):
+        own = self.own_block(height)
+        return own[:forge.HEADER] if own else super().header(height)
+
+    def block(self, height):
+        return self.own_block(height) or super().block(height)
+
+    def filter(self, height):
+        # Nothing that their blocks pay has to be in it.
+        return b'\0' if self.own_block(height) else super().filter(height)
+
+
+NOTHING = b'\x6a'
+
+
+def spend(outpoint, outputs):
+    """Without witness or signature: nobody here could check them."""
+    return (struct.pack('<i', 2) + b'\1' + outpoint + b'\0' + b'\xff' * 4 + bytes([len(outputs)])
+            + b''.join(struct.pack('<q', satoshi) + bytes([len(script)]) + script for script, satoshi in outputs)
+            + bytes(4))
+
+
+def wrong_height(world, height):
+    return [coinbase(height + 1, [(NOTHING, 0)])]
+
+
+def two_coinbases(world, height):
+    return [coinbase(height, [(NOTHING, 0)]), coinbase(height, [(NOTHING, 1)])]
+
+
+def no_coinbase(world, height):
+    return [spend(world.funds[0].outpoint(), [(NOTHING, 0)]), spend(world.funds[1].outpoint(), [(NOTHING, 0)])]
+
+
+def double_spend(world, height):
+    owned = world.coins_of(world.owner)[0].outpoint()
+    return [coinbase(height, [(NOTHING, 0)]), spend(owned, [(NOTHING, 0)]), spend(owned, [(NOTHING, 1)])]
+
+
+def spent_before(world, height):
+    return [coinbase(height, [(NOTHING, 0)]), spend(world.first.outpoint(), [(NOTHING, 0)])]
+
+
+def too_much(world, height):
+    return [coinbase(height, [(world.owner.script, 21_000_001 * BTC)])]
+
+
+def own_coinbase(world, height):
+    first = coinbase(height, [(world.owner.script, BTC)])
+    return [first, spend(hash256(first) + bytes(4), [(NOTHING, 0)])]
+
+
+def out_of_order(world, height):
+    maker = spend(world.funds[0].outpoint(), [(NOTHING, 0)])
+    return [coinbase(height, [(NOTHING, 0)]), spend(hash256(maker) + bytes(4), [(NOTHING, 0)]), maker]
+
+
+def too_large(world, height):
+    return [coinbase(height, [(NOTHING + bytes(1_000_000), 0)])]
+
+
+CONDEMNED = [
+    ('a coinbase of another height', wrong_height, 'BIP 34'),
+    ('a second coinbase', two_coinbases, "it isn't the first"),
+    ('no coinbase', no_coinbase, "isn't a coinbase"),
+    ('a coin spent twice in a block', double_spend, 'spends an outpoint spent before it'),
+    ('a coin spent in an earlier block, too', spent_before, 'spent'),
+    ('more than 21 million BTC', too_much, 'above 21 million'),
+    ('a coinbase spent in its own block', own_coinbase, "spends this block's coinbase"),
+    ('a coin spent before it is made', out_of_order, "which isn't before it"),
+    ('a megabyte too much', too_large, 'too many'),
+]
+
+
+def extension(world, raw, count=3):
+    """A block of these transactions, and others on it that break no rule."""
+    when = struct.unpack_from('<I', world.headers[world.hashes[-1]], 68)[0] + 1
+    blocks = [mined(world.hashes[-1], when, raw)]
+    while len(blocks) < count:
+        first = coinbase(world.height() + 1 + len(blocks), [(NOTHING, 0)])
+        blocks.append(mined(forge.block_hash(blocks[-1]), when + len(blocks), [first]))
+    return blocks
+
+
+@pytest.mark.parametrize('lie, build, reason', CONDEMNED, ids=[row[0] for row in CONDEMNED])
+@pytest.mark.parametrize('alone', [True, False])
+def test_condemned(trial, world, record, lie, build, reason, alone):
+    """"A block body that the header commits to and that breaks a rule condemns the hash and its
+    descendants for good." """
+    it = trial(*[Miner] * (1 if alone else 3), open_door=not alone)
+    it.wait_good()
+    height = world.height()
+    blocks = extension(world, build(world, height + 1))
+    since = time.monotonic()
+    for liar in it.liars:
+        liar.extend(*blocks[:2])
+    wait_until(lambda: any(forge.block_hash(blocks[0]) in line and reason in line and 'is invalid' in line
+                           for line in it.watcher.log().split('\n')), lambda: it.watcher.log_tail())
+    # Nor does more work on it help.
+    for liar in it.liars:
+        liar.extend(blocks[2])
+    it.door.open()
+    it.wait_good()
+    seconds = it.seconds(since)
+    status = it.watcher.wait_for(lambda s: s['headers']['hash'] == world.hashes[-1], 'the true tip')
+    assert status['synced']
+    world.grow()
+    it.wait_good()
+    it.end()
+    told = it.told()
+    record(f'{lie} ({"alone" if alone else "majority"})', 'block and descendants condemned'
+           + (f'; {it.fate()}' if told else ''), seconds)
+
+
+# Bodies of which it can't be told that they are what the header commits to
+def small_first(world, height):
+    """CVE-2017-12842: without a coinbase, transactions of 64 bytes may be inner nodes."""
+    raw = struct.pack('<i', 2) + b'\1' + world.funds[0].outpoint() + b'\0' + b'\xff' * 4 + b'\1' + bytes(8) + b'\4' + NOTHING * 4 + bytes(4)
+    assert len(raw) == 64
+    return [raw, raw[:-1] + b'\1']
+
+
+def with_witness(world, height):
+    """BIP 141: nothing commits to it."""
+    first = coinbase(height, [(NOTHING, 0)])
+    return [first, spend(world.funds[0].outpoint(), [(NOTHING, 0)])]
+
+
+class Decorator(Miner):
+    """Adds a witness to the second transaction of its own block."""
+
+    def block(self, height):
+        block = super().block(height)
+        if not self.own_block(height) or len(transactions(block)) < 2:
+            return block
+        first, (second, _) = transactions(block)
+        return block[:forge.HEADER] + forge.body([first[0], second[:4] + b'\0\1' + second[4:-4] + b'\1\1\1' + second[-4:]])
+
+
+@pytest.mark.parametrize('lie, kind, build, reason', [
+    ('a transaction of 64 bytes first', Miner, small_first, 'CVE-2017-12842'),
+    ('witnesses that nothing commits to', Decorator, with_witness, 'nothing commits to'),
+])
+@pytest.mark.parametrize('alone', [True, False])
+def test_branch_of_bad_bodies(trial, world, record, lie, kind, build, reason, alone):
+    """"A branch that nobody serves within ten minutes is set aside and asked for again later;
+    `synced` ignores it." """
+    it = trial(*[kind] * (1 if alone else 3), open_door=not alone, speed=100)
+    it.wait_good()
+    blocks = extension(world, build(world, world.height() + 1), 1)
+    since = time.monotonic()
+    for liar in it.liars:
+        liar.extend(*blocks)
+    it.wait_told(reason)
+    it.door.open()
+    it.watcher.wait_for(lambda s: s['synced'] and s['headers']['hash'] == world.hashes[-1], 'the branch to be set aside')
+    it.wait_good()
+    seconds = it.seconds(since)
+    it.end()
+    assert 'is invalid' not in it.watcher.log() and 'set aside' in it.watcher.log()
+    record(f'{lie} ({"alone" if alone else "majority"})', f'branch set aside; {it.fate()}', seconds)
+
+
+@pytest.mark.parametrize('alone', [True, False])
+def test_bad_body_of_the_newest_block(trial, world, record, alone):
+    newest = world.height() + 1
+
+    class Liar(Served):
+        def block(self, height):
+            honest = super().block(height)
+            if height != newest:
+                return honest
+            self.lied = True
+            return honest[:forge.HEADER] + forge.body(whole(transactions(honest)[:1]))
+    it = trial(*[Liar] * (1 if alone else 3), open_door=not alone)
+    it.wait_good()
+    since = time.monotonic()
+    world.grow()
+    for liar in it.liars:
+        liar.refresh()
+        liar.announce()
+    if alone:
+        it.wait_told("not the header's merkle root")
+        it.wait_gate('synced')
+        since = time.monotonic()
+        it.door.open()
+    it.wait_good()
+    seconds = it.seconds(since)
+    it.end()
+    record(f'a bad body of the newest block ({"alone" if alone else "majority"})', it.fate(), seconds)

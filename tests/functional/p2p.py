@@ -24,8 +24,8 @@ HEADERS_MAX = 2000
 BLOCK, WITNESS_BLOCK = 2, 0x40000002
 
 
-def frame(command, payload=b''):
-    return (MAGIC + command.encode().ljust(12, b'\0') + struct.pack('<I', len(payload))
+def frame(command, payload=b'', magic=MAGIC):
+    return (magic + command.encode().ljust(12, b'\0') + struct.pack('<I', len(payload))
             + hash256(payload)[:4] + payload)
 
 
@@ -56,7 +56,7 @@ class Connection:
         self.thread = threading.Thread(target=self._serve, daemon=True)
 
     def send(self, command, payload=b''):
-        self.send_raw(frame(command, payload))
+        self.send_raw(frame(command, payload, self.peer.magic))
 
     def send_raw(self, data):
         with self.lock:
@@ -83,7 +83,7 @@ class Connection:
         try:
             while True:
                 head = self._read(24)
-                if head[:4] != MAGIC:
+                if head[:4] != self.peer.magic:
                     return
                 command = head[4:16].rstrip(b'\0').decode('ascii', 'replace')
                 size, = struct.unpack_from('<I', head, 16)
@@ -100,6 +100,7 @@ class Connection:
 class Peer:
     """Serves the chain that a BitcoinNode has now; refresh() takes what it has later."""
 
+    magic = MAGIC
     services = SERVICES
     agent = '/hostile:1/'
 

@@ -1,0 +1,142 @@
+"""Nobody honest can be reached. What lies can do then is bounded, and the gates tell what they
+can."""
+import struct
+import time
+
+import p2p
+from lies import GOOD, RETRACTED, Served, World, samples
+from wallet import hash256
+
+# testnet4 (BIP 94), which unlike regtest expects its blocks to be young.
+TESTNET4 = bytes.fromhex('1c163f28')
+TESTNET4_GENESIS = (struct.pack('<i', 1) + bytes(32)
+                    + bytes.fromhex('7aa0a7ae1e223414cb807e40cd57e667b718e42aaf9306db9102fe28912b7b4e')[::-1]
+                    + struct.pack('<III', 1714777860, 0x1D00FFFF, 393743547))
+
+
+class Colluder(Served):
+    """Its filters hold nothing at the heights that false_at() tells; the headers follow."""
+
+    def false_at(self, height):
+        return False
+
+    def filter(self, height):
+        if not self.false_at(height):
+            return super().filter(height)
+        self.lied = True
+        return b'\0'
+
+
+class AboutNew(Colluder):
+    def __init__(self, world):
+        self.first = world.height() + 1
+        super().__init__(world)
+
+    def false_at(self, height):
+        return height >= self.first
+
+
+class AboutOld(Colluder):
+    """Hides that the custodian's coin was spent."""
+
+    def false_at(self, height):
+        return height == World.EMPTIED
+
+
+def test_all_lie_about_new_blocks(trial, world, record):
+    """"All peers lie consistently about the filters of new blocks: the sum stays true, because
+    blocks at the tip are whole." """
+    it = trial(AboutNew, AboutNew, AboutNew)
+    it.wait_good()
+    seconds = []
+    for _ in range(3):
+        world.grow()
+        since = time.monotonic()
+        for liar in it.liars:
+            liar.refresh()
+            liar.announce()
+        it.wait_good()
+        seconds.append(it.seconds(since))
+    it.end()
+    record('all lie about filters of new blocks (no honest peer)', 'blocks at the tip are whole', max(seconds))
+
+
+def test_all_lie_about_old_blocks(trial, world, record):
+    """"With none, lies reach only blocks above the newest pinned filter header that were not
+    fetched whole." And only until somebody honest is there."""
+    it = trial(AboutOld, AboutOld, AboutOld)
+    height = world.height()
+    reserve = it.watcher.wait_for_reserve('vault', lambda r: r['state'] == 'good' and r['height'] == height, 'the lie')
+    assert reserve['peers_agreeing'] == 3 and reserve['satoshi'] > world.holds(height)
+    since = time.monotonic()
+    it.door.open()
+    it.watcher.wait_for_reserve(
+        'vault', lambda r: r['state'] == 'good' and r['satoshi'] == world.holds(r['height']), 'the truth')
+    seconds = it.seconds(since)
+    it.watcher.stop()
+    taken = list(samples(it.watcher))
+    assert any(state == RETRACTED for state, *_ in taken)
+    assert all(satoshi == world.holds(at) for state, at, _, satoshi in taken if state == GOOD)
+    record('all lie about filters of old blocks, then an honest peer joins', f'retracted; {it.fate()}', seconds)
+
+
+def test_all_lie_about_old_blocks_and_none_is_asked(trial, record):
+    """"`scan=blocks` fetches all from birth." """
+    it = trial(AboutOld, AboutOld, AboutOld, scan='blocks')
+    it.wait_good()
+    seconds = it.seconds()
+    it.end()
+    assert not any(liar.received['getcfilters'] for liar in it.liars)
+    record('all lie about filters of old blocks (no honest peer, scan=blocks)', 'no filter counts', seconds)
+
+
+class Behind(Served):
+    """Withholds the newest blocks."""
+
+    def refresh(self):
+        super().refresh()
+        with self.lock:
+            self.hashes = self.hashes[:-5]
+            self.heights = {block_hash: height for height, block_hash in enumerate(self.hashes)}
+
+
+def test_all_withhold_the_tip(trial, world, record):
+    """What they show is true at its height; one honest peer shows the rest."""
+    for _ in range(5):
+        world.grow()
+    it = trial(Behind, Behind, Behind)
+    it.wait_good(height=world.height() - 5)
+    since = time.monotonic()
+    it.door.open()
+    it.wait_good()
+    seconds = it.seconds(since)
+    it.end()
+    record('all withhold the tip, then an honest peer joins', 'followed at once', seconds)
+
+
+class Genesis(p2p.Peer):
+    """testnet4, and not one block of it."""
+
+    magic = TESTNET4
+
+    def refresh(self):
+        self.hashes = [hash256(TESTNET4_GENESIS)[::-1].hex()]
+        self.heights = {self.hashes[0]: 0}
+        self.lied = True
+
+    def header(self, height):
+        return TESTNET4_GENESIS
+
+    def filter(self, height):
+        return b'\0'
+
+
+def test_all_withhold_the_tip_for_long(trial, world, record):
+    """"All peers withhold the tip: the gate `synced` fails by age." """
+    assert Genesis(None).hashes == ['00000000da84f2bafbbc53dee25a72ae507ff4914b867c565be350b0da8bf043']
+    it = trial(*[lambda _: Genesis(None)] * 3, network='testnet4')
+    said = it.wait_gate('synced', 'old')
+    assert it.watcher.reserve('vault')['satoshi'] is None
+    assert it.watcher.run('status').returncode == 3
+    assert it.watcher.stop() == 0
+    record('all withhold the tip for hours (no honest peer)', f'synced: {said}', it.seconds())

@@ -147,7 +147,7 @@ def trial(world, make_watcher, fault):
 def record(request):
     """record(lie, what happened, seconds to the true balance) is a line of --lies."""
     def add(lie, happened, seconds):
-        request.node.user_properties.append(('lie', [lie, happened, f'{seconds:.1f}']))
+        request.node.user_properties.append(('lie', [lie, happened, seconds if isinstance(seconds, str) else f'{seconds:.1f}']))
     return add
 
 

@@ -264,5 +264,5 @@ def samples(watcher):
 
 def vault(world, addresses, **options):
     return {'connect': addresses, 'sample_interval': 1,
-            'lists': {'vault': [(world.owner.address, 'cold', 0)]},
+            'lists': {'vault': [(f'raw({world.owner.script.hex()})', 'cold', 0)]},
             'feeds': {FEED: {'lists': 'vault', 'confirmations': 1, 'immature': 'include'}}, **options}

@@ -1,6 +1,6 @@
-/* LD_PRELOAD: the wall clock is off by $FAULT_CLOCK seconds, and $FAULT_SPEED seconds pass
- * on the monotonic clock in one. libevent's waits are shortened alike, so that whatever is
- * due by that clock is done when it is due. */
+/* LD_PRELOAD: the wall clock is off by $FAULT_CLOCK seconds, and $FAULT_SPEED seconds
+ * pass on the monotonic clock in one. libevent's waits are shortened alike, so that
+ * whatever is due by that clock is done when it is due. */
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdint.h>

@@ -86,7 +86,9 @@
 /* How long nobody who agrees may be there to go on before the chain of filter headers is
  * given up for that of a peer which differs. */
 #define BUILDER_GONE_MS 30000
-#define STALL_MS 30000        /* how long silence costs a peer its turn */
+/* How long silence costs a peer its turn: longer than a dozen others can be silent, one
+ * after the other. So each holds up a request once. */
+#define STALL_MS 300000
 #define ASIDE_AFTER_MS 600000 /* a branch that nobody serves for this long ... */
 #define ASIDE_FOR_MS 1800000  /* ... is passed over for this long */
 

@@ -273,6 +273,10 @@ def test_condemned(trial, world, record, lie, build, reason, alone):
     assert status['synced']
     world.grow()
     it.wait_good()
+    # Nor does who starts anew believe it.
+    assert it.watcher.stop() == 0
+    it.watcher.start()
+    it.wait_good()
     it.end()
     told = it.told()
     record(f'{lie} ({"alone" if alone else "majority"})', 'block and descendants condemned'

@@ -69,7 +69,9 @@ def unasked(messages):
     """An honest peer that sends such messages before it is asked for anything, and when told."""
     class Unasked(Served):
         def on_verack(self, connection, payload):
-            self.shout(connection)
+            # Headers would be taken for the answer to what is asked just then.
+            if messages is not headers:
+                self.shout(connection)
             super().on_verack(connection, payload)
 
         def shout(self, connection):
@@ -104,7 +106,6 @@ def test_more_than_asked(trial, world, record, lie, kind, alone):
     it = trial(*[kind] * (1 if alone else 3), open_door=not alone)
     it.wait_good()
     seconds = it.seconds()
-    assert all(liar.lied for liar in it.liars)
     for liar in it.liars:
         for connection in list(liar.connections):
             liar.shout(connection)

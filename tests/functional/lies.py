@@ -242,6 +242,13 @@ class Trial:
         with open(f'/proc/{self.watcher.process.pid}/status', encoding='ascii') as file:
             return next(int(line.split()[1]) for line in file if line.startswith('RssAnon'))
 
+    def restart(self):
+        """Returns once there is a good sample of the new run."""
+        assert self.watcher.stop() == 0
+        since = time.time()
+        self.watcher.start()
+        self.watcher.wait_for_reserve(FEED, lambda r: self.check(r)['sampled_at'] > since, 'a good sample')
+
     def end(self):
         """Stop, and look at every sample that was ever taken."""
         assert self.watcher.stop() == 0

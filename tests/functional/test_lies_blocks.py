@@ -274,8 +274,7 @@ def test_condemned(trial, world, record, lie, build, reason, alone):
     world.grow()
     it.wait_good()
     # Nor does who starts anew believe it.
-    assert it.watcher.stop() == 0
-    it.watcher.start()
+    it.restart()
     it.wait_good()
     it.end()
     told = it.told()

@@ -86,7 +86,7 @@ class Chatty(Served):
     """Honest, and says much that nobody knows or asked for; before version, too."""
 
     def on_version(self, connection, payload):
-        for command in ('wtxidrelay', 'sendaddrv2', 'headers', 'verack2'):
+        for command in ('wtxidrelay', 'headers', 'sendtxrcncl', 'verack2'):
             connection.send(command, b'\0' * 7)
         super().on_version(connection, payload)
 

@@ -147,7 +147,8 @@ def trial(world, make_watcher, fault):
 def record(request):
     """record(lie, what happened, seconds to the true balance) is a line of --lies."""
     def add(lie, happened, seconds):
-        request.node.user_properties.append(('lie', [lie, happened, seconds if isinstance(seconds, str) else f'{seconds:.1f}']))
+        text = seconds if isinstance(seconds, str) else f'{seconds:.1f}'
+        request.node.user_properties.append(('lie', [lie, happened, text]))
     return add
 
 

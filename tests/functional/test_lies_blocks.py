@@ -285,7 +285,7 @@ def test_condemned(trial, world, record, lie, build, reason, alone):
 # Bodies of which it can't be told that they are what the header commits to
 def small_first(world, height):
     """CVE-2017-12842: without a coinbase, transactions of 64 bytes may be inner nodes."""
-    raw = struct.pack('<i', 2) + b'\1' + world.funds[0].outpoint() + b'\0' + b'\xff' * 4 + b'\1' + bytes(8) + b'\4' + NOTHING * 4 + bytes(4)
+    raw = spend(world.funds[0].outpoint(), [(NOTHING * 4, 0)])
     assert len(raw) == 64
     return [raw, raw[:-1] + b'\1']
 
@@ -304,7 +304,8 @@ class Decorator(Miner):
         if not self.own_block(height) or len(transactions(block)) < 2:
             return block
         first, (second, _) = transactions(block)
-        return block[:forge.HEADER] + forge.body([first[0], second[:4] + b'\0\1' + second[4:-4] + b'\1\1\1' + second[-4:]])
+        witnessed = second[:4] + b'\0\1' + second[4:-4] + b'\1\1\1' + second[-4:]
+        return block[:forge.HEADER] + forge.body([first[0], witnessed])
 
 
 @pytest.mark.parametrize('lie, kind, build, reason', [
@@ -323,7 +324,8 @@ def test_branch_of_bad_bodies(trial, world, record, lie, kind, build, reason, al
         liar.extend(*blocks)
     it.wait_told(reason)
     it.door.open()
-    it.watcher.wait_for(lambda s: s['synced'] and s['headers']['hash'] == world.hashes[-1], 'the branch to be set aside')
+    it.watcher.wait_for(lambda s: s['synced'] and s['headers']['hash'] == world.hashes[-1],
+                        'the branch to be set aside')
     it.wait_good()
     seconds = it.seconds(since)
     it.end()

@@ -121,7 +121,8 @@ def test_silent_all_together(trial, world, record):
     again = it.seconds(since)
     it.end()
     assert not it.told()
-    record(f'silent at {len(STAGES)} stages (majority)', f'asked of others; the next block after {again:.1f} s', seconds)
+    record(f'silent at {len(STAGES)} stages (majority)',
+           f'asked of others; the next block after {again:.1f} s', seconds)
     assert seconds < len(STAGES) * TURN + NEEDED and again < NEEDED
 
 

@@ -68,6 +68,11 @@ static void set_good(json_t *feed, const struct sample *good)
     json_object_set_new(feed, "peers_agreeing", json_integer(good->peers_agreeing));
     json_object_set_new(feed, "single_peer", json_boolean(good->single_peer));
     json_object_set_new(feed, "trusted_peer", json_boolean(good->trusted_peer));
+    json_object_set_new(feed, "filters",
+                        good->filters_to ? json_pack("{s:I, s:I}", "from",
+                                                     (json_int_t)good->filters_from, "to",
+                                                     (json_int_t)good->filters_to)
+                                         : json_null());
     json_object_set_new(feed, "sampled_at", json_integer(good->taken.s));
     json_object_set_new(feed, "set_hash", json_hash(statement->set_hash));
 }
@@ -77,7 +82,7 @@ static void set_none(json_t *feed)
     static const char *const keys[] = {"satoshi",        "height",      "block_hash",
                                        "confirmations",  "coins",       "scripts",
                                        "peers_agreeing", "single_peer", "trusted_peer",
-                                       "sampled_at",     "set_hash"};
+                                       "filters",        "sampled_at",  "set_hash"};
     for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
         json_object_set_new(feed, keys[i], json_null());
 }

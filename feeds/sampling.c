@@ -202,6 +202,8 @@ static void sample_begin(const struct sampling *sampling, struct sampling_target
         .peers_agreeing = target->peers_agreeing,
         .single_peer = target->single_peer,
         .trusted_peer = target->trusted_peer,
+        .filters_from = target->filters_from,
+        .filters_to = target->filters_to,
     };
 }
 

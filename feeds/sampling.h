@@ -26,6 +26,7 @@ struct sampling_target {
     struct gate_report gates;
     uint32_t peers_agreeing;
     bool single_peer, trusted_peer;
+    uint32_t filters_from, filters_to; /* as struct sample's */
     /* What one's own node holds against the feed's coins, which fails the gate audit;
      * empty: nothing. */
     char contradiction[SAMPLE_REASON_TEXT_MAX];

@@ -389,6 +389,11 @@ size_t spv_peers_agreeing(const struct spv *spv, uint32_t height,
 bool spv_is_banned(const struct spv *spv, const char *address);
 /* True if a peer of connect= is banned: the reason names it and says why. */
 bool spv_connect_banned(const struct spv *spv, struct spv_now now, struct error *reason);
+/* The heights up to `height` whose scan may rest on filters that no pinned filter header
+ * covers, as far as is known: after a start, all that was scanned before counts. Both 0:
+ * none. */
+void spv_filters_relied_on(const struct spv *spv, uint32_t *from, uint32_t *to,
+                           uint32_t height);
 /* True while a height at which peers' filters differ isn't settled (names the peer and
  * how many heights are left), while a peer's filter headers are still being compared, and
  * for good once a block deep in the chain is shown to be invalid. */

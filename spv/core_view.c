@@ -203,6 +203,19 @@ bool spv_connect_banned(const struct spv *spv, struct spv_now now, struct error 
     return false;
 }
 
+void spv_filters_relied_on(const struct spv *spv, uint32_t *from, uint32_t *to,
+                           uint32_t height)
+{
+    uint32_t pinned = 0;
+    for (size_t i = 0; i < spv->pin_count; i++)
+        if (spv->pins[i].height < spv->fh_count)
+            pinned = spv->pins[i].height;
+    *to = height < spv->filter_scanned ? height : spv->filter_scanned;
+    *from = pinned + 1;
+    if (*from > *to)
+        *from = *to = 0;
+}
+
 bool spv_disputed(const struct spv *spv, struct error *reason)
 {
     if (spv->broken) {

@@ -41,7 +41,8 @@ enum {
     SAMPLE_SINGLE_PEER = 2,
     SAMPLE_TRUSTED_PEER = 4,
     SAMPLE_PUBLISHED = 8,
-    SAMPLE_FLAGS = 15
+    SAMPLE_FILTERS = 16,
+    SAMPLE_FLAGS = 31
 };
 
 static void sample_encode(struct writer *out, const struct sample *sample)
@@ -51,7 +52,12 @@ static void sample_encode(struct writer *out, const struct sample *sample)
     write_u8(out, (uint8_t)((sample->has_statement ? SAMPLE_HAS_STATEMENT : 0) |
                             (sample->single_peer ? SAMPLE_SINGLE_PEER : 0) |
                             (sample->trusted_peer ? SAMPLE_TRUSTED_PEER : 0) |
-                            (sample->published ? SAMPLE_PUBLISHED : 0)));
+                            (sample->published ? SAMPLE_PUBLISHED : 0) |
+                            (sample->filters_to ? SAMPLE_FILTERS : 0)));
+    if (sample->filters_to) {
+        write_u32be(out, sample->filters_from);
+        write_u32be(out, sample->filters_to);
+    }
     if (sample->has_statement)
         statement_encode(out, &sample->statement);
     write_u64be(out, (uint64_t)sample->taken.s);
@@ -106,6 +112,10 @@ bool sample_decode(struct sample *out, struct bytes key, struct bytes value)
     out->single_peer = (flags & SAMPLE_SINGLE_PEER) != 0;
     out->trusted_peer = (flags & SAMPLE_TRUSTED_PEER) != 0;
     out->published = (flags & SAMPLE_PUBLISHED) != 0;
+    if (flags & SAMPLE_FILTERS) {
+        out->filters_from = read_u32be(&reader);
+        out->filters_to = read_u32be(&reader);
+    }
     if (out->has_statement)
         statement_decode(&out->statement, &reader);
     out->taken.s = (int64_t)read_u64be(&reader);

@@ -38,6 +38,9 @@ struct sample {
     uint32_t peers_agreeing;
     bool single_peer;
     bool trusted_peer;
+    /* Heights up to the statement's whose scan may rest on peers' filters that no pinned
+     * filter header covers; both 0: none. */
+    uint32_t filters_from, filters_to;
     bool published; /* known of retracted ones only: a report of its block went out */
     struct amount immature, spent_above;
     uint64_t immature_coins, coins_spent_above;

@@ -371,6 +371,8 @@ static void fill_target(const struct sampler *sampler, struct sampling_target *t
     target->peers_agreeing = (uint32_t)agreeing;
     target->single_peer = agreeing == 1;
     target->trusted_peer = trusted;
+    spv_filters_relied_on(client_core(sampler->settings.client), &target->filters_from,
+                          &target->filters_to, target->height);
     const struct node_checker *node = sampler->settings.node;
     const char *against = node ? node_checker_against(node, target->feed.name) : NULL;
     snprintf(target->contradiction, sizeof target->contradiction, "%s",

@@ -36,7 +36,7 @@ STATUS = {'network': str, 'version': str, 'phase': str, 'synced': bool, 'headers
           'scan': dict, 'peers': list, 'gates': dict, 'feeds': list}
 GATES = ['synced', 'peers', 'fork', 'identity', 'list', 'audit', 'backfill', 'clock']
 RESERVES = ['name', 'state', 'stale', 'satoshi', 'height', 'block_hash', 'confirmations', 'coins', 'scripts',
-            'peers_agreeing', 'single_peer', 'trusted_peer', 'sampled_at', 'set_hash', 'reasons']
+            'peers_agreeing', 'single_peer', 'trusted_peer', 'filters', 'sampled_at', 'set_hash', 'reasons']
 COIN = ['txid', 'vout', 'satoshi', 'height', 'address', 'label', 'custodian', 'coinbase']
 PUBLICATION = ['round', 'state', 'retracted', 'reason', 'satoshi', 'height', 'block_hash', 'observed_at', 'set_hash', 'coins',
                'created_at', 'changed_at', 'detail']

@@ -78,6 +78,7 @@ def test_all_lie_about_old_blocks(trial, world, record):
     height = world.height()
     reserve = it.watcher.wait_for_reserve(FEED, lambda r: r['state'] == 'good' and r['height'] == height, 'the lie')
     assert reserve['peers_agreeing'] == 3 and reserve['satoshi'] > world.holds(height)
+    assert reserve['filters'] == {'from': 1, 'to': height}, 'what it rests on'
     since = time.monotonic()
     it.door.open()
     it.watcher.wait_for_reserve(
@@ -94,6 +95,7 @@ def test_all_lie_about_old_blocks_and_none_is_asked(trial, record):
     """"`scan=blocks` fetches all from birth." """
     it = trial(AboutOld, AboutOld, AboutOld, scan='blocks')
     it.wait_good()
+    assert it.watcher.reserve(FEED)['filters'] is None
     seconds = it.seconds()
     it.end()
     assert not any(liar.received['getcfilters'] for liar in it.liars)

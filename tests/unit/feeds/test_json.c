@@ -35,6 +35,8 @@ static struct sample good_sample(void)
         .confirmations = 6,
         .scripts = 2,
         .peers_agreeing = 3,
+        .filters_from = 1,
+        .filters_to = 95,
     };
     memset(sample.statement.block.b, 0xab, 32);
     memset(sample.statement.set_hash, 0xcd, 32);
@@ -44,12 +46,13 @@ static struct sample good_sample(void)
 #define GOOD                                                                             \
     "\"satoshi\":2100000000000000,\"height\":95,\"block_hash\":\"" HEX_AB                \
     "\",\"confirmations\":6,\"coins\":3,\"scripts\":2,\"peers_agreeing\":3,"             \
-    "\"single_peer\":false,\"trusted_peer\":false,\"sampled_at\":1700000000,\"set_"      \
+    "\"single_peer\":false,\"trusted_peer\":false,\"filters\":{\"from\":1,\"to\":95},"   \
+    "\"sampled_at\":1700000000,\"set_"                                                   \
     "hash\":\"" HEX_CD "\","
 #define NONE                                                                             \
     "\"satoshi\":null,\"height\":null,\"block_hash\":null,\"confirmations\":null,"       \
     "\"coins\":null,\"scripts\":null,\"peers_agreeing\":null,\"single_peer\":null,"      \
-    "\"trusted_peer\":null,\"sampled_at\":null,"                                         \
+    "\"trusted_peer\":null,\"filters\":null,\"sampled_at\":null,"                        \
     "\"set_hash\":null,"
 
 static void test_reserves(void **state)

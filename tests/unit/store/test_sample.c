@@ -61,6 +61,8 @@ static void test_round_trip(void **state)
         .scripts = 1,
         .peers_agreeing = 2,
         .single_peer = true,
+        .filters_from = 540001,
+        .filters_to = 789999,
         .immature = {5000},
         .spent_above = {7},
         .immature_coins = 8,
@@ -103,6 +105,8 @@ static void test_round_trip(void **state)
     assert_int_equal(got.taken.s, good.taken.s);
     assert_int_equal(got.coins_spent_above, 9);
     assert_true(got.single_peer && !got.trusted_peer);
+    assert_int_equal(got.filters_from, good.filters_from);
+    assert_int_equal(got.filters_to, good.filters_to);
     store_abort(txn);
     assert_int_equal(count_faults(one.fixture.store, false), 0);
     one_feed_close(&one);

@@ -264,9 +264,10 @@ def samples(watcher):
     for _, value in ledger.rows(watcher, 'samples'):
         version, state, flags = value[:3]
         assert version == 1
+        at = 11 if flags & 16 else 3  # behind the heights that rest on filters
         if flags & 1:
-            yield (state, int.from_bytes(value[35:39], 'big'), value[39:71][::-1].hex(),
-                   int.from_bytes(value[107:115], 'big'))
+            height, block_hash, satoshi = value[at + 32:at + 36], value[at + 36:at + 68], value[at + 104:at + 112]
+            yield state, int.from_bytes(height, 'big'), block_hash[::-1].hex(), int.from_bytes(satoshi, 'big')
 
 
 def vault(world, addresses, **options):

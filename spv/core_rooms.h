@@ -141,7 +141,8 @@ void headers_more_after(struct peer *peer, const struct block_hash *hash);
 /* It has no further headers for us. */
 void headers_settled(struct spv *spv, struct peer *peer);
 void headers_learned(struct spv *spv, struct peer *peer, struct header_node *node);
-void headers_from_future(struct spv *spv, struct peer *peer, struct block_time time);
+void headers_from_future(struct spv *spv, struct peer *peer, struct block_time time,
+                         bool low_work);
 /* Let go who sent a header that breaks a rule. */
 void headers_refused(struct spv *spv, struct peer *peer,
                      const struct block_header *header, const struct error *error);

@@ -170,8 +170,10 @@ struct peer {
     struct presync *presync;        /* owned; NULL: none under way */
     uint32_t presync_changes;       /* second downloads that differed from the first */
     uint64_t low_headers;           /* that led to nothing, since one had enough work */
+    bool presync_deep;              /* started below the tree */
     bool deep_checked;              /* its branch below the tree has been judged */
     struct block_time future; /* of its tip, refused as from the future; 0: it isn't */
+    bool future_low;          /* of a branch that hasn't shown enough work */
     uint64_t ping_nonce;      /* 0: none under way */
     struct mono_time ping_at, pong_deadline;
     struct claims claims;

@@ -134,10 +134,15 @@ static bool somebody_is_done(const struct spv *spv)
     return false;
 }
 
-bool spv_synced(const struct spv *spv, struct spv_now now, struct error *reason)
+static bool little_work(const struct spv *spv)
 {
     struct u256 minimum = u256_from_be(spv->network->minimum_work);
-    bool little = u256_compare(&spv->best->work, &minimum) < 0;
+    return u256_compare(&spv->best->work, &minimum) < 0;
+}
+
+bool spv_synced(const struct spv *spv, struct spv_now now, struct error *reason)
+{
+    bool little = little_work(spv);
     if (!spv->headers_settled && !(little && somebody_is_done(spv)))
         return error_set(reason, "headers are still being fetched, at height %u",
                          spv->best->height);
@@ -316,9 +321,14 @@ bool spv_identity_ok(const struct spv *spv, struct error *reason)
 bool spv_tip_from_future(const struct spv *spv, struct spv_now now, struct error *reason)
 {
     int64_t ahead = 0;
-    for (size_t i = 0; i < spv->peer_count; i++)
-        if ((int64_t)spv->peers[i].future.s - now.wall.s > ahead)
-            ahead = (int64_t)spv->peers[i].future.s - now.wall.s;
+    for (size_t i = 0; i < spv->peer_count; i++) {
+        const struct peer *peer = &spv->peers[i];
+        /* Next to a chain of enough work a branch without is nobody's tip. */
+        if (peer->future_low && !little_work(spv))
+            continue;
+        if ((int64_t)peer->future.s - now.wall.s > ahead)
+            ahead = (int64_t)peer->future.s - now.wall.s;
+    }
     if (ahead <= HEADER_FUTURE_MAX)
         return false;
     char text[TIME_TEXT_MAX];

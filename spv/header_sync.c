@@ -130,9 +130,11 @@ static void present(struct spv *spv, struct peer *peer)
     spv->revision++;
 }
 
-void headers_from_future(struct spv *spv, struct peer *peer, struct block_time time)
+void headers_from_future(struct spv *spv, struct peer *peer, struct block_time time,
+                         bool low_work)
 {
     peer->future = time;
+    peer->future_low = low_work;
     peer->probe_at = mono_add(spv->now.mono, PROBE_FUTURE_MS);
     spv->revision++;
 }
@@ -176,7 +178,7 @@ enum taken headers_add(struct spv *spv, struct peer *peer,
             taken = TAKEN_PART;
             break;
         case HEADER_FUTURE:
-            headers_from_future(spv, peer, headers[i].time);
+            headers_from_future(spv, peer, headers[i].time, false);
             taken = TAKEN_PART;
             break;
         case HEADER_INVALID:

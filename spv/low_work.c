@@ -30,11 +30,12 @@ void low_work_forget(struct peer *peer)
 
 /* Every commitment's salt is used once, and no peer can guess it. */
 static void start(struct spv *spv, struct peer *peer, const struct header_stream *stream,
-                  const struct u256 *enough)
+                  const struct u256 *enough, bool deep)
 {
     const uint64_t salt[2] = {spv->secret[0], spv->secret[1] + ++spv->presyncs};
     uint32_t most = presync_headers_max(spv->network, spv->now.wall);
     low_work_forget(peer);
+    peer->presync_deep = deep;
     peer->presync =
         presync_new(stream, enough, most, salt, spv->checkpoints, spv->checkpoint_count);
 }
@@ -78,6 +79,12 @@ static void proved_worth(struct spv *spv, struct peer *peer)
         ask(spv, peer);
         return;
     }
+    if (!peer->presync_deep) {
+        /* The tree has left the place behind meanwhile. */
+        low_work_forget(peer);
+        headers_ask_from_tip(spv, peer);
+        return;
+    }
     spv->deep_work = presync_work(peer->presync);
     error_set(&spv->deep_reason,
               "peer %s has a chain of more work that leaves ours below height %u, deeper "
@@ -99,8 +106,9 @@ static const struct block_header *refused_one(const struct presync *presync,
     return &headers[0];
 }
 
+/* `full`: the message was, whatever of it is known already. */
 static void first_download(struct spv *spv, struct peer *peer,
-                           const struct block_header *headers, size_t count)
+                           const struct block_header *headers, size_t count, bool full)
 {
     struct error error;
     switch (presync_add(peer->presync, headers, count, spv->now.wall, &error)) {
@@ -109,7 +117,7 @@ static void first_download(struct spv *spv, struct peer *peer,
         peer->low_headers += count;
         if (peer->low_headers > presync_headers_max(spv->network, spv->now.wall))
             peer_drop(spv, peer, "headers of little work without end");
-        else if (count == HEADERS_MAX)
+        else if (full)
             ask(spv, peer);
         else
             ended(spv, peer);
@@ -118,7 +126,8 @@ static void first_download(struct spv *spv, struct peer *peer,
         proved_worth(spv, peer);
         break;
     case PRESYNC_FUTURE:
-        headers_from_future(spv, peer, refused_one(peer->presync, headers, count)->time);
+        headers_from_future(spv, peer, refused_one(peer->presync, headers, count)->time,
+                            true);
         low_work_forget(peer);
         headers_settled(spv, peer);
         break;
@@ -161,9 +170,9 @@ static void second_download(struct spv *spv, struct peer *peer,
     case TAKEN_ALL:
         headers_more_after(peer, &at);
         break;
-    case TAKEN_PART: /* the clock went back meanwhile, or its start was condemned */
+    case TAKEN_PART: /* the clock went back, or the tree left its start behind */
         low_work_forget(peer);
-        headers_settled(spv, peer);
+        headers_ask_from_tip(spv, peer);
         break;
     case TAKEN_FAULT:
         break;
@@ -180,7 +189,7 @@ bool low_work_message(struct spv *spv, struct peer *peer,
         if (presync_second(presync))
             second_download(spv, peer, headers, count);
         else
-            first_download(spv, peer, headers, count);
+            first_download(spv, peer, headers, count, count == HEADERS_MAX);
         return true;
     }
     /* News from its tip that we can't place yet. */
@@ -246,10 +255,10 @@ bool low_work_start(struct spv *spv, struct peer *peer,
         return false;
     struct header_stream stream;
     header_stream_at_node(&stream, spv->network, spv->tree, at);
-    start(spv, peer, &stream, &enough);
+    start(spv, peer, &stream, &enough, false);
     if (known)
         headers_learned(spv, peer, at);
-    first_download(spv, peer, headers + known, count - known);
+    first_download(spv, peer, headers + known, count - known, count == HEADERS_MAX);
     return true;
 }
 
@@ -264,6 +273,6 @@ void low_work_start_deep(struct spv *spv, struct peer *peer)
     }
     peer->deep_checked = true;
     header_stream_at_genesis(&stream, spv->network);
-    start(spv, peer, &stream, &enough);
+    start(spv, peer, &stream, &enough, true);
     ask(spv, peer);
 }

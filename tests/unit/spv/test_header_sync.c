@@ -212,6 +212,60 @@ static void test_slow_leader_gets_company(void **state)
     free_world(&world);
 }
 
+/* An answer begins with headers that we have: only how long the message is tells whether
+ * there are more. */
+static void test_interrupted_sync_goes_on(void **state)
+{
+    (void)state;
+    const struct network network = demanding(4900);
+    struct block_header *chain = mine_on_genesis(&network, 5000, 1);
+    struct world world;
+    world_init(&world, &network, 1, after(&network, 5000));
+    world_connect(&world, 0, WORLD_SERVICES);
+    tell(&world, 0, chain, 5000);
+    world_headers(&world, 0, chain, HEADERS_MAX);
+    assert_int_equal(nodes(&world), 2001);
+    world_step(&world,
+               &(struct spv_input){.kind = SPV_PEER_LOST, .peer = world.peers[0].id});
+    world_wait(&world, 2000);
+    world_connect(&world, 0, WORLD_SERVICES);
+    tell(&world, 0, chain + 1999, 3001);
+    tell(&world, 0, chain + 2000, 3000);
+    assert_int_equal(nodes(&world), 5001);
+    free(chain);
+    free_world(&world);
+}
+
+/* The leader's chain takes the tree beyond the place where its company began: that is no
+ * other chain. */
+static void test_company_begun_below_the_tree(void **state)
+{
+    (void)state;
+    const struct network network = demanding(8500);
+    struct block_header *chain = mine_on_genesis(&network, 9000, 1);
+    struct world world;
+    struct error reason;
+    world_init(&world, &network, 2, after(&network, 9000));
+    world_connect(&world, 0, WORLD_SERVICES);
+    world_connect(&world, 1, WORLD_SERVICES);
+    tell(&world, 0, chain, 9000);
+    world.spv->peers[0].headers_deadline = mono_add(world.now.mono, 1000000);
+    world_wait(&world, 300000);
+    for (size_t at = 0; at < 8000; at += HEADERS_MAX) {
+        world_headers(&world, 1, chain + at, HEADERS_MAX);
+        world_headers(&world, 0, chain + at, HEADERS_MAX);
+    }
+    assert_true(header_tree_root(world.spv->tree)->height > 0);
+    world_headers(&world, 1, chain + 8000, 1000);
+    assert_null(strstr(world.notes, "sync anew"));
+    assert_false(spv_fork_near(world.spv, 8000, 1, &reason));
+    world_headers(&world, 0, chain + 8000, 1000);
+    world_headers(&world, 1, chain + 7999, 1001);
+    assert_int_equal(world.spv->peers[1].best->height, 9000);
+    free(chain);
+    free_world(&world);
+}
+
 /* ---- forks ---- */
 
 struct fork_world {
@@ -310,6 +364,55 @@ static void test_fork_below_the_tree(void **state)
     free(less);
     free(more);
     fork_free(&fork);
+}
+
+/* One header of least work isn't a peer's tip: a liar could shut the gate `clock` with it
+ * at no cost. */
+static void test_low_work_from_the_future(void **state)
+{
+    (void)state;
+    struct fork_world fork;
+    struct error reason;
+    fork_init(&fork, 9000);
+    struct world *world = &fork.world;
+    struct block_header *less = mine_on_genesis(&fork.network, 2000, 2);
+    struct block_hash hash;
+    block_header_hash(&hash, &less[1999]);
+    struct block_header *late =
+        world_mine(&fork.network, &hash, &less[1999], 1, 1u << 30, 2);
+    world_headers(world, 1, less, HEADERS_MAX);
+    world_headers(world, 1, less, HEADERS_MAX);
+    world_headers(world, 1, late, 1);
+    assert_null(world->spv->peers[1].presync);
+    assert_false(spv_tip_from_future(world->spv, world->now, &reason));
+    free(late);
+    free(less);
+    fork_free(&fork);
+}
+
+/* But before there is a chain of enough work, it may be ours that is cut off by our
+ * clock. */
+static void test_clock_far_behind_shows(void **state)
+{
+    (void)state;
+    const struct network network = demanding(2500);
+    struct block_header *chain = mine_on_genesis(&network, 2600, 1);
+    struct world world;
+    struct error reason;
+    world_init(&world, &network, 2, after(&network, 2300));
+    world_connect(&world, 0, WORLD_SERVICES);
+    world_connect(&world, 1, WORLD_SERVICES);
+    tell(&world, 0, chain, 2600);
+    assert_true(spv_tip_from_future(world.spv, world.now, &reason));
+    /* Once there is, it has to show a header of that chain which is. */
+    world.now.wall = after(&network, 2600);
+    world.spv->peers[0].future.s += 1u << 30;
+    tell(&world, 1, chain, 2600);
+    tell(&world, 1, chain, 2600);
+    assert_true(spv_synced(world.spv, world.now, &reason));
+    assert_false(spv_tip_from_future(world.spv, world.now, &reason));
+    free(chain);
+    free_world(&world);
 }
 
 /* A short branch there can't have more work, whatever is below it. */
@@ -567,9 +670,13 @@ int main(void)
         cmocka_unit_test(test_changing_mind_ends_at_the_bound),
         cmocka_unit_test(test_silence_in_the_middle),
         cmocka_unit_test(test_slow_leader_gets_company),
+        cmocka_unit_test(test_interrupted_sync_goes_on),
+        cmocka_unit_test(test_company_begun_below_the_tree),
         cmocka_unit_test(test_more_work_over_many_messages_wins),
         cmocka_unit_test(test_less_work_over_many_messages_stays_out),
         cmocka_unit_test(test_fork_below_the_tree),
+        cmocka_unit_test(test_low_work_from_the_future),
+        cmocka_unit_test(test_clock_far_behind_shows),
         cmocka_unit_test(test_short_fork_below_the_tree),
         cmocka_unit_test(test_equal_work_keeps_the_first),
         cmocka_unit_test(test_full_message_without_room_is_followed_up),

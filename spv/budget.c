@@ -106,7 +106,9 @@ static uint32_t answers_to(enum message_kind kind, const struct writer *payload,
 
 void budget_expect(struct peer *peer, enum answer answer, uint32_t count)
 {
-    peer->budget.expected[answer] += count;
+    uint32_t *expected = &peer->budget.expected[answer];
+    *expected =
+        count < BUDGET_ANSWERS_MAX - *expected ? *expected + count : BUDGET_ANSWERS_MAX;
 }
 
 void budget_asked(struct peer *peer, enum message_kind kind, const struct writer *payload)

@@ -56,6 +56,9 @@
 #define BUDGET_MESSAGES_BURST 2000
 #define BUDGET_BYTES_S 65536
 #define BUDGET_BYTES_BURST (2 * FRAME_PAYLOAD_MAX)
+/* Of a kind, still expected: above what is ever under way at a peer, lest silence save up
+ * for a flood. */
+#define BUDGET_ANSWERS_MAX 8192
 /* A peer that is dialed for addresses only has so long to tell them. */
 #define FETCH_MS 30000
 /* A probe has so long to show a longer chain. */
@@ -162,8 +165,9 @@ struct peer {
     int32_t start_height;
     struct header_node *best; /* newest header of ours that it has; NULL: not known */
     bool headers_asked;
-    bool headers_done;     /* its answer had no further headers for us */
-    uint32_t headers_back; /* blocks below the tip that its next answer starts from */
+    bool headers_done;      /* its answer had no further headers for us */
+    uint32_t headers_known; /* full messages of it without news, since the last news */
+    uint32_t headers_back;  /* blocks below the tip that its next answer starts from */
     struct mono_time headers_deadline, probe_at;
     bool headers_more; /* its last message was full; to be asked for more ... */
     struct block_hash headers_next; /* ... after this header */

@@ -12,6 +12,8 @@
 /* Not yet stored: no further ones are asked for. */
 #define UNSTORED_MAX 16000
 #define STORES_PENDING_MAX 4
+/* As many full messages tell all that the tree holds. */
+#define KNOWN_MESSAGES_MAX (TREE_NODES_MAX / HEADERS_MAX + 1)
 /* A leader that isn't through after this long gets company. */
 #define LEAD_MS 300000
 
@@ -164,6 +166,9 @@ enum taken headers_add(struct spv *spv, struct peer *peer,
         }
         switch (header_tree_add(spv->tree, &node, &headers[i], spv->now.wall, &error)) {
         case HEADER_ADDED:
+            peer->headers_known = 0;
+            last = node;
+            break;
         case HEADER_KNOWN:
             last = node;
             break;
@@ -218,6 +223,10 @@ void headers_take(struct spv *spv, struct peer *peer, const struct block_header 
     peer->headers_done = false;
     if (taken == TAKEN_ALL && count == HEADERS_MAX) {
         struct block_hash last;
+        if (++peer->headers_known > KNOWN_MESSAGES_MAX) {
+            peer_drop(spv, peer, "headers that are known, over and over");
+            return;
+        }
         block_header_hash(&last, &headers[count - 1]);
         headers_more_after(peer, &last);
     } else if (asked) {

@@ -476,6 +476,22 @@ static void test_full_message_without_room_is_followed_up(void **state)
     fork_free(&fork);
 }
 
+/* A peer must not keep us busy with what we have: each full message asks for the next. */
+static void test_known_headers_without_end(void **state)
+{
+    (void)state;
+    struct fork_world fork;
+    fork_init(&fork, 4000);
+    struct world *world = &fork.world;
+    size_t told = 0;
+    for (; told < 100 && !world->peers[1].gone; told++) {
+        world_headers(world, 1, fork.ours, HEADERS_MAX);
+    }
+    assert_int_equal(told, TREE_NODES_MAX / HEADERS_MAX + 2);
+    assert_false(world->peers[0].gone);
+    fork_free(&fork);
+}
+
 /* Siblings without number: the tree stays within its bound, no honest peer is let go, and
  * the best chain goes on. */
 static void test_flood_of_branches_is_evicted(void **state)
@@ -680,6 +696,7 @@ int main(void)
         cmocka_unit_test(test_short_fork_below_the_tree),
         cmocka_unit_test(test_equal_work_keeps_the_first),
         cmocka_unit_test(test_full_message_without_room_is_followed_up),
+        cmocka_unit_test(test_known_headers_without_end),
         cmocka_unit_test(test_flood_of_branches_is_evicted),
         cmocka_unit_test(test_other_chain_by_service_bit),
         cmocka_unit_test(test_other_chain_by_version_bit),

@@ -225,6 +225,27 @@ static void late_answers_are_free(void **state)
     world_close(&world);
 }
 
+/* "A peer costs at most a fixed, named amount": silence doesn't save up for a flood. */
+static void answers_are_not_saved_up(void **state)
+{
+    (void)state;
+    struct world world;
+    uint32_t ids[2];
+    open_connected(&world, ids);
+    struct peer *peer = peer_find(world.spv, ids[0]);
+    const struct frame frame = {.kind = MESSAGE_CFILTER, .payload_len = 256 << 10};
+    for (int i = 0; i < 1000; i++)
+        budget_expect(peer, ANSWER_CFILTER, CFILTERS_MAX);
+    budget_expect(peer, ANSWER_CFILTER, UINT32_MAX);
+    size_t free_of_charge = 0;
+    for (int64_t before = peer->budget.bytes; peer->budget.bytes == before;) {
+        assert_true(budget_take(world.spv, peer, &frame));
+        free_of_charge++;
+    }
+    assert_int_equal(free_of_charge, BUDGET_ANSWERS_MAX + 1);
+    world_close(&world);
+}
+
 /* "(H, hash) ... in distinct network groups"; each of connect= is one. Who hasn't been
  * compared doesn't count. */
 static void groups_are_counted(void **state)
@@ -265,6 +286,7 @@ int main(void)
         cmocka_unit_test(bytes_count_too),
         cmocka_unit_test(unknown_kinds_are_paid_for),
         cmocka_unit_test(late_answers_are_free),
+        cmocka_unit_test(answers_are_not_saved_up),
         cmocka_unit_test(groups_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

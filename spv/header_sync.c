@@ -479,8 +479,11 @@ static void remember_below(struct spv *spv, uint32_t height)
 static void forget(void *context, struct header_node *node)
 {
     struct spv *spv = context;
+    struct lane *front = &spv->lanes[LANE_FRONT];
     if (spv->ledger == node)
         spv->ledger = NULL;
+    if (front->target_node == node)
+        front->target_node = NULL; /* planned anew before it is looked at */
     for (size_t i = 0; i < spv->peer_count; i++)
         if (spv->peers[i].best == node)
             spv->peers[i].best = node->parent; /* it has that one, too */

@@ -213,6 +213,8 @@ static void set_aside_if_withheld(struct spv *spv, struct lane *lane)
     header_tree_set_aside(spv->tree, node, mono_add(spv->now.mono, ASIDE_FOR_MS));
     lane->progress_at = spv->now.mono;
     headers_update(spv);
+    ledger_update(spv);
+    front_update(spv);
 }
 
 struct mono_time lanes_deadline(const struct spv *spv)

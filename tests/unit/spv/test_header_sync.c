@@ -492,6 +492,33 @@ static void test_known_headers_without_end(void **state)
     fork_free(&fork);
 }
 
+/* Where a lane that has stopped went to is nothing to hold on to: eviction would look at
+ * it after the tree has left it behind. */
+static void test_stopped_lane_holds_no_node(void **state)
+{
+    (void)state;
+    struct fork_world fork;
+    fork_init(&fork, 300);
+    struct world *world = &fork.world;
+    struct bytes script = {(const uint8_t *)"\x51", 1};
+    struct cohort_table cohorts = {.count = 1, .epoch = 1};
+    const struct cohort_table none = {.epoch = 2};
+    cohorts.at[0] = (struct cohort){
+        .cursor = 300,
+        .scripts = script_set_new(&script, (uint32_t[]){0}, 1, (uint64_t[]){1, 2})};
+    world_step(world, &(struct spv_input){.kind = SPV_COHORTS, .cohorts = &cohorts});
+    cohort_table_release(&cohorts);
+    const struct lane *lane = &world->spv->lanes[LANE_FRONT];
+    assert_int_equal(lane->target_node->height, 300);
+    world_step(world, &(struct spv_input){.kind = SPV_COHORTS, .cohorts = &none});
+    struct block_header *more = mine_on(&fork.network, &fork.ours[299], 8000, 1);
+    tell(world, 0, more, 8000);
+    assert_true(header_tree_root(world->spv->tree)->height > 300);
+    assert_null(lane->target_node);
+    free(more);
+    fork_free(&fork);
+}
+
 /* Siblings without number: the tree stays within its bound, no honest peer is let go, and
  * the best chain goes on. */
 static void test_flood_of_branches_is_evicted(void **state)
@@ -697,6 +724,7 @@ int main(void)
         cmocka_unit_test(test_equal_work_keeps_the_first),
         cmocka_unit_test(test_full_message_without_room_is_followed_up),
         cmocka_unit_test(test_known_headers_without_end),
+        cmocka_unit_test(test_stopped_lane_holds_no_node),
         cmocka_unit_test(test_flood_of_branches_is_evicted),
         cmocka_unit_test(test_other_chain_by_service_bit),
         cmocka_unit_test(test_other_chain_by_version_bit),

@@ -235,6 +235,8 @@ void headers_take(struct spv *spv, struct peer *peer, const struct block_header 
         if (end && (identity_ends_short(spv, peer, end->height) ||
                     identity_stuck_at_split(spv, peer, end->height, end->header.time)))
             return;
+        if (end)
+            peer->start_height = 0; /* shown: a reorganisation may take it lower */
         headers_settled(spv, peer);
         if (count || !ask_further_back(spv, peer))
             peer->headers_back = 0;

@@ -648,6 +648,26 @@ static void test_headers_that_end_short(void **state)
     free_world(&world);
 }
 
+/* "A reorg ... isn't a fault": where networks have storms of easy blocks the branch of
+ * more work is often the shorter one, and the height that a peer gave itself is of
+ * before. */
+static void test_shown_height_is_not_held_against_it(void **state)
+{
+    (void)state;
+    const struct network *regtest = network_find("regtest");
+    struct block_header *chain = mine_on_genesis(regtest, 20, 1);
+    struct world world;
+    world_init(&world, regtest, 1, after(regtest, 20));
+    world.start_height = 20;
+    world_connect(&world, 0, WORLD_SERVICES);
+    world_headers(&world, 0, chain, 20);
+    world_wait(&world, PROBE_INTERVAL_MS);
+    world_headers(&world, 0, chain, 13);
+    assert_false(world.peers[0].gone);
+    free(chain);
+    free_world(&world);
+}
+
 /* "A checkpoint pins: headers at the checkpoint's height with another hash are refused."
  */
 static void test_checkpoint_refuses_a_branch(void **state)
@@ -730,6 +750,7 @@ int main(void)
         cmocka_unit_test(test_other_chain_by_version_bit),
         cmocka_unit_test(test_stuck_above_the_split),
         cmocka_unit_test(test_headers_that_end_short),
+        cmocka_unit_test(test_shown_height_is_not_held_against_it),
         cmocka_unit_test(test_checkpoint_refuses_a_branch),
         cmocka_unit_test(test_withheld_tip_shows_by_its_age),
     };

@@ -56,9 +56,9 @@
 #define BUDGET_MESSAGES_BURST 2000
 #define BUDGET_BYTES_S 65536
 #define BUDGET_BYTES_BURST (2 * FRAME_PAYLOAD_MAX)
-/* Of a kind, still expected: above what is ever under way at a peer, lest silence save up
- * for a flood. */
-#define BUDGET_ANSWERS_MAX 8192
+/* Of a kind, still expected: room for a hundred ranges of filters that a lane asked for
+ * and gave up since, but silence doesn't save up without end. */
+#define BUDGET_ANSWERS_MAX 131072
 /* A peer that is dialed for addresses only has so long to tell them. */
 #define FETCH_MS 30000
 /* A probe has so long to show a longer chain. */

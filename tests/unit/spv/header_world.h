@@ -195,4 +195,58 @@ static inline struct block_header *world_mine(const struct network *network,
     return headers;
 }
 
+#define SPACING 600
+
+/* Regtest's proof of work under another network's demands. */
+static inline struct network demanding(size_t minimum_headers)
+{
+    struct network network = *network_find("regtest");
+    struct u256 work = u256_from_u64(2 * (minimum_headers + 1));
+    u256_to_be(network.minimum_work, &work);
+    return network;
+}
+
+static inline struct wall_time after(const struct network *network, size_t headers)
+{
+    return (struct wall_time){(int64_t)network->genesis.time.s +
+                              SPACING * (int64_t)headers};
+}
+
+static inline struct block_header *mine_on_genesis(const struct network *network,
+                                                   size_t count, uint32_t tag)
+{
+    return world_mine(network, &network->genesis_hash, &network->genesis, count, SPACING,
+                      tag);
+}
+
+static inline struct block_header *mine_on(const struct network *network,
+                                           const struct block_header *parent,
+                                           size_t count, uint32_t tag)
+{
+    struct block_hash hash;
+    block_header_hash(&hash, parent);
+    return world_mine(network, &hash, parent, count, SPACING, tag);
+}
+
+/* Tell a chain in messages as a node would, each after it was asked for. */
+static inline void tell(struct world *world, size_t index,
+                        const struct block_header *headers, size_t count)
+{
+    for (size_t at = 0; at <= count && !world->peers[index].gone; at += HEADERS_MAX) {
+        size_t rest = count - at;
+        world_headers(world, index, headers + at,
+                      rest < HEADERS_MAX ? rest : HEADERS_MAX);
+    }
+}
+
+static inline size_t nodes(const struct world *world)
+{
+    return header_tree_count(world->spv->tree);
+}
+
+static inline void free_world(struct world *world)
+{
+    spv_free(world->spv);
+}
+
 #endif

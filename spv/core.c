@@ -248,7 +248,7 @@ struct spv *spv_new(const struct spv_settings *settings, const struct spv_start 
     spv->scan_blocks = settings->scan_blocks;
     spv->audit_blocks = settings->audit_blocks;
     spv->take_back = spv->fh_cut = NO_HEIGHT;
-    spv->builder_seen = now.mono;
+    spv->builder_seen = spv->fh_grown_at = now.mono;
     start_checkpoints(spv, settings);
     start_pins(spv, settings);
     start_tree(spv, settings, start);

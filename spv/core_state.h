@@ -86,6 +86,10 @@
 /* How long nobody who agrees may be there to go on before the chain of filter headers is
  * given up for that of a peer which differs. */
 #define BUILDER_GONE_MS 30000
+/* The same, when those who agree are there and say nothing of what they should know. */
+#define BUILDER_SILENT_MS 60000
+/* Nodes build filters a moment after the block: the newest so many may lack them. */
+#define FILTERS_LATE 6
 /* How long silence costs a peer its turn: longer than a dozen others can be silent, one
  * after the other. So each holds up a request once. */
 #define STALL_MS 300000
@@ -374,6 +378,7 @@ struct spv {
     bool builder_missing;
     struct mono_time
         builder_seen; /* somebody who agrees could go on with filter headers */
+    struct mono_time fh_grown_at;   /* or nothing but the newest was missing */
     struct filter_checkpoint *pins; /* the table's and the configuration's, ascending */
     size_t pin_count;
     bool pins_asked;

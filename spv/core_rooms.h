@@ -199,6 +199,9 @@ bool filter_sync_stop_hash(const struct spv *spv, struct block_hash *out,
 struct mono_time filter_sync_deadline(const struct spv *spv);
 /* Those asked for that end above a height, and all that came early. */
 void filter_sync_drop_ranges(struct spv *spv, uint32_t above);
+/* The adopted chain goes on with this one. */
+void filter_sync_adopt(struct spv *spv, uint32_t height,
+                       const struct filter_header *header);
 /* How many of spv->checkpt rest on adopted filter headers; those above are what some peer
  * claims. */
 size_t filter_sync_checkpoints(const struct spv *spv);

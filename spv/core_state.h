@@ -388,7 +388,9 @@ struct spv {
     /* The highest height whose scan, of any cohort, rests on a filter. */
     uint32_t filter_scanned;
     uint32_t take_back; /* cohorts are to be taken back to here; NO_HEIGHT: needn't */
-    struct height_set whole; /* heights that are fetched whole for every cohort */
+    struct height_set whole;   /* heights that are fetched whole for every cohort */
+    struct height_set settled; /* those of them where the best chain's block has been
+                                  reviewed, and since then was scanned whole */
     struct dispute disputes[DISPUTES_MAX];
     size_t dispute_count;
     uint32_t next_dispute_id, next_loading;

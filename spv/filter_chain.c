@@ -11,17 +11,16 @@ void filter_sync_rewind(struct spv *spv, uint32_t fork)
         spv->checkpt_count = fork / CFCHECKPT_INTERVAL;
     compare_rewind(spv, fork);
     disputes_rewind(spv, fork);
-    if (spv->fh_count <= fork + 1)
+    if (spv->fh_count <= fork)
         return;
     const struct header_node *node = header_tree_ancestor(spv->tree, spv->best, fork);
     spv->fh_count = fork + 1;
     spv->fh_last = node->filter_header;
-    /* A branch that was left before may know its own. */
+    /* A branch that was left before may know its own: the ledger may have stayed there
+     * and rest on them, so that it is them that peers are compared with. */
     while ((node = header_tree_ancestor(spv->tree, spv->best, spv->fh_count)) &&
-           node->has_filter_header) {
-        spv->fh_last = node->filter_header;
-        spv->fh_count++;
-    }
+           node->has_filter_header)
+        filter_sync_adopt(spv, node->height, &node->filter_header);
 }
 
 /* On every branch: what lies above the cut was chained from it. */

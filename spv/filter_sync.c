@@ -28,6 +28,15 @@ static void adopt_own(struct spv *spv, size_t index, const struct filter_header 
         adopt(spv, header);
 }
 
+void filter_sync_adopt(struct spv *spv, uint32_t height,
+                       const struct filter_header *header)
+{
+    if (height && height % CFCHECKPT_INTERVAL == 0)
+        adopt_own(spv, height / CFCHECKPT_INTERVAL - 1, header);
+    spv->fh_last = *header;
+    spv->fh_count = height + 1;
+}
+
 static bool agrees_at(const struct spv *spv, const struct claims *claims, size_t index)
 {
     return index < spv->checkpt_count && index < claims->checkpt_count &&
@@ -238,11 +247,7 @@ static void accept_range(struct spv *spv, struct cfheaders_range *range)
             break;
     }
     for (uint32_t height = range->from; height <= range->to; height++)
-        if (height && height % CFCHECKPT_INTERVAL == 0)
-            adopt_own(spv, height / CFCHECKPT_INTERVAL - 1,
-                      &range->headers[height - range->from]);
-    spv->fh_last = range->headers[range->to - range->from];
-    spv->fh_count = range->to + 1;
+        filter_sync_adopt(spv, height, &range->headers[height - range->from]);
     spv->fh_retry_ms = CFHEADERS_TIP_RETRY_MS;
     spv->fh_grown_at = spv->now.mono;
     spv->revision++;

@@ -318,6 +318,52 @@ static void test_chain_goes_on_with_another(void **state)
     bench_release(&bench);
 }
 
+/* Best is another branch for a while; the ledger, whose blocks nobody serves there,
+ * stays.
+ */
+static void visit_branch(struct bench *bench, uint32_t fork)
+{
+    struct header_node *node =
+        header_tree_ancestor(bench->spv->tree, bench->spv->best, fork);
+    struct header_node *first = NULL;
+    for (uint32_t height = fork; height <= BLOCKS; height++) {
+        struct error error;
+        struct block_header header = mine_template(node, 700, 2);
+        mine_solve(bench->network, &header);
+        assert_int_equal(
+            header_tree_add(bench->spv->tree, &node, &header, bench->now.wall, &error),
+            HEADER_ADDED);
+        first = first ? first : node;
+    }
+    tick(bench, 1);
+    assert_ptr_equal(bench->spv->best, node);
+    header_tree_set_aside(bench->spv->tree, first, mono_add(bench->now.mono, 10000000));
+    tick(bench, 1);
+    assert_int_equal(bench->spv->best->height, BLOCKS);
+}
+
+/* "Gate `peers` fails only while a disputed height up to the tip is unsettled": one that
+ * was dropped with its branch isn't settled when the branch comes back. */
+static void test_dispute_comes_back_with_its_branch(void **state)
+{
+    (void)state;
+    static struct bench bench;
+    struct error reason;
+    bench_init(&bench, NULL);
+    adopted(&bench, NO_HEIGHT);
+    struct peer *peer = ready(&bench, 1);
+    tick(&bench, 1);
+    answer_checkpt(&bench, peer, NO_HEIGHT);
+    answer_headers(&bench, peer, CFCHECKPT_INTERVAL + 1, BLOCKS, 1195);
+    assert_int_equal(bench.spv->dispute_count, 6);
+    visit_branch(&bench, 1190);
+    assert_int_equal(bench.spv->dispute_count, 0);
+    answer_headers(&bench, peer, 1191, BLOCKS, 1195);
+    assert_int_equal(bench.spv->dispute_count, 6);
+    assert_true(spv_disputed(bench.spv, &reason));
+    bench_release(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -327,6 +373,7 @@ int main(void)
         cmocka_unit_test(test_pinned_filter_header_needs_no_dispute),
         cmocka_unit_test(test_silence_is_not_waited_for),
         cmocka_unit_test(test_chain_goes_on_with_another),
+        cmocka_unit_test(test_dispute_comes_back_with_its_branch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -364,6 +364,29 @@ static void test_dispute_comes_back_with_its_branch(void **state)
     bench_release(&bench);
 }
 
+/* Rows on their way carry the filter headers that are given up: an honest peer would be
+ * banned for not serving their filters. */
+static void test_given_up_filter_headers_dont_come_late(void **state)
+{
+    (void)state;
+    static struct bench bench;
+    bench_init(&bench, NULL);
+    adopted(&bench, NO_HEIGHT);
+    struct lane *lane = &bench.spv->lanes[LANE_BACK];
+    uint32_t height;
+    lane->active = true;
+    lane->base = lane->filled = 400;
+    lane->filters_until = BLOCKS;
+    lane->loading = true;
+    uint64_t ticket = ticket_make(lane, 401);
+    assert_ptr_equal(ticket_lane(bench.spv, ticket, &height), lane);
+    filter_sync_cut(bench.spv, 500);
+    assert_null(ticket_lane(bench.spv, ticket, &height));
+    assert_false(lane->loading);
+    lane->active = false;
+    bench_release(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -374,6 +397,7 @@ int main(void)
         cmocka_unit_test(test_silence_is_not_waited_for),
         cmocka_unit_test(test_chain_goes_on_with_another),
         cmocka_unit_test(test_dispute_comes_back_with_its_branch),
+        cmocka_unit_test(test_given_up_filter_headers_dont_come_late),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -209,7 +209,8 @@ size_t filter_sync_checkpoints(const struct spv *spv);
 /* filter_chain.c */
 /* The best chain has left its old branch above this height. */
 void filter_sync_rewind(struct spv *spv, uint32_t fork);
-/* Forget the adopted filter headers from a height on; what was scanned stays. */
+/* Forget the adopted filter headers from a height on, and take back what was scanned by
+ * them. */
 void filter_sync_cut(struct spv *spv, uint32_t from);
 /* The adopted filter at a height is proven false: those who commit to it are banned, the
  * chain is cut there, and what rests on it is taken back. */

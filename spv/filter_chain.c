@@ -42,11 +42,21 @@ static uint32_t cut_height(const struct spv *spv, uint32_t from)
     return below ? below + 1 : 0;
 }
 
+static void take_back(struct spv *spv, uint32_t height)
+{
+    if (spv->filter_scanned <= height)
+        return;
+    spv->filter_scanned = height;
+    lanes_take_back(spv, height);
+}
+
 void filter_sync_cut(struct spv *spv, uint32_t from)
 {
     from = cut_height(spv, from);
     if (from >= spv->fh_count)
         return;
+    /* With what the ledger rests on goes what others would be compared with. */
+    take_back(spv, from ? from - 1 : 0);
     const struct header_node *node =
         from ? header_tree_ancestor(spv->tree, spv->best, from - 1) : NULL;
     if (node)
@@ -68,14 +78,6 @@ void filter_sync_cut(struct spv *spv, uint32_t from)
     disputes_cut(spv, from);
     lanes_filters_cut(spv, from);
     spv->revision++;
-}
-
-static void take_back(struct spv *spv, uint32_t height)
-{
-    if (spv->filter_scanned <= height)
-        return;
-    spv->filter_scanned = height;
-    lanes_take_back(spv, height);
 }
 
 void filter_sync_false(struct spv *spv, uint32_t height, const char *proof)

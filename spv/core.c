@@ -222,8 +222,10 @@ static void start_filter_headers(struct spv *spv, const struct spv_start *start)
 /* What was scanned before rests on filters, as far as we know. */
 static void start_scanned(struct spv *spv, const struct spv_start *start)
 {
-    for (size_t i = 0; i < start->whole_count; i++)
+    for (size_t i = 0; i < start->whole_count; i++) {
         height_set_add(&spv->whole, start->whole[i]);
+        height_set_add(&spv->settled, start->whole[i]);
+    }
     for (size_t i = 0; i < spv->cohorts.count && !spv->scan_blocks; i++) {
         uint32_t cursor = spv->cohorts.at[i].cursor;
         if (cursor > spv->stored->height)
@@ -248,7 +250,7 @@ struct spv *spv_new(const struct spv_settings *settings, const struct spv_start 
     spv->scan_blocks = settings->scan_blocks;
     spv->audit_blocks = settings->audit_blocks;
     spv->take_back = spv->fh_cut = NO_HEIGHT;
-    spv->builder_seen = now.mono;
+    spv->builder_seen = spv->fh_grown_at = now.mono;
     start_checkpoints(spv, settings);
     start_pins(spv, settings);
     start_tree(spv, settings, start);
@@ -282,6 +284,7 @@ void spv_free(struct spv *spv)
         claims_release(&spv->peers[i].claims);
     disputes_free(spv);
     height_set_release(&spv->whole);
+    height_set_release(&spv->settled);
     header_tree_free(spv->tree);
     free(spv->pins);
     mempool_free(spv->mempool);

@@ -190,6 +190,7 @@ struct spv_input {
         const char *address; /* LIFT_BAN, DISTRUST: valid during the call */
         struct {
             bool lacks; /* the ledger has passed the block and lacks some of its events */
+            bool elsewhere; /* the ledger's chain has another block at this height */
             /* The filter given lacks the script of a coin of ours that the block spends.
              */
             bool filter_false[CHECK_FILTERS];

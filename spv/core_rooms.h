@@ -200,6 +200,9 @@ bool filter_sync_stop_hash(const struct spv *spv, struct block_hash *out,
 struct mono_time filter_sync_deadline(const struct spv *spv);
 /* Those asked for that end above a height, and all that came early. */
 void filter_sync_drop_ranges(struct spv *spv, uint32_t above);
+/* The adopted chain goes on with this one. */
+void filter_sync_adopt(struct spv *spv, uint32_t height,
+                       const struct filter_header *header);
 /* How many of spv->checkpt rest on adopted filter headers; those above are what some peer
  * claims. */
 size_t filter_sync_checkpoints(const struct spv *spv);
@@ -207,7 +210,8 @@ size_t filter_sync_checkpoints(const struct spv *spv);
 /* filter_chain.c */
 /* The best chain has left its old branch above this height. */
 void filter_sync_rewind(struct spv *spv, uint32_t fork);
-/* Forget the adopted filter headers from a height on; what was scanned stays. */
+/* Forget the adopted filter headers from a height on, and take back what was scanned by
+ * them. */
 void filter_sync_cut(struct spv *spv, uint32_t from);
 /* The adopted filter at a height is proven false: those who commit to it are banned, the
  * chain is cut there, and what rests on it is taken back. */

@@ -89,6 +89,10 @@
 /* How long nobody who agrees may be there to go on before the chain of filter headers is
  * given up for that of a peer which differs. */
 #define BUILDER_GONE_MS 30000
+/* The same, when those who agree are there and say nothing of what they should know. */
+#define BUILDER_SILENT_MS 60000
+/* Nodes build filters a moment after the block: the newest so many may lack them. */
+#define FILTERS_LATE 6
 /* How long silence costs a peer its turn: longer than a dozen others can be silent, one
  * after the other. So each holds up a request once. */
 #define STALL_MS 300000
@@ -380,6 +384,7 @@ struct spv {
     bool builder_missing;
     struct mono_time
         builder_seen; /* somebody who agrees could go on with filter headers */
+    struct mono_time fh_grown_at;   /* or nothing but the newest was missing */
     struct filter_checkpoint *pins; /* the table's and the configuration's, ascending */
     size_t pin_count;
     bool pins_asked;
@@ -389,7 +394,9 @@ struct spv {
     /* The highest height whose scan, of any cohort, rests on a filter. */
     uint32_t filter_scanned;
     uint32_t take_back; /* cohorts are to be taken back to here; NO_HEIGHT: needn't */
-    struct height_set whole; /* heights that are fetched whole for every cohort */
+    struct height_set whole;   /* heights that are fetched whole for every cohort */
+    struct height_set settled; /* those of them where the best chain's block has been
+                                  reviewed, and since then was scanned whole */
     struct dispute disputes[DISPUTES_MAX];
     size_t dispute_count;
     uint32_t next_dispute_id, next_loading;

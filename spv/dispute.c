@@ -110,7 +110,7 @@ static bool dispute_known(const struct spv *spv, uint32_t height,
         if (memcmp(&dispute->theirs, theirs, sizeof *theirs) == 0)
             return true;
     }
-    return !unsettled && height_set_has(&spv->whole, height);
+    return !unsettled && height_set_has(&spv->settled, height);
 }
 
 enum dispute_verdict dispute_add(struct spv *spv, struct peer *peer, uint32_t height,
@@ -234,16 +234,19 @@ static void progress(struct spv *spv, struct dispute *dispute)
         ask_block(spv, dispute);
 }
 
-/* Only now is the height kept for good: what isn't reviewed must be found again after a
- * crash. */
-static void settle(struct spv *spv, struct dispute *dispute)
+/* Only now is the height kept, for good if `keep`: what the ledger has there and isn't
+ * reviewed must be found again after a crash. */
+static void settle(struct spv *spv, struct dispute *dispute, bool keep)
 {
     spv_note(spv, LOG_CHAIN, LOG_INFO, NULL,
              "the filters of height %" PRIu32
              " are settled by the block, which is fetched whole from now on",
              dispute->height);
-    spv_effect_add(spv, SPV_STORE_WHOLE)->whole.height = dispute->height;
-    spv->stores_pending++;
+    height_set_add(&spv->settled, dispute->height);
+    if (keep) {
+        spv_effect_add(spv, SPV_STORE_WHOLE)->whole.height = dispute->height;
+        spv->stores_pending++;
+    }
     dispute_remove(spv, dispute);
 }
 
@@ -255,7 +258,7 @@ void disputes_update(struct spv *spv)
     for (size_t i = spv->dispute_count; i-- > 0;) {
         struct dispute *dispute = &spv->disputes[i];
         if (dispute->state == DISPUTE_TAKING_BACK && spv->take_back == NO_HEIGHT)
-            settle(spv, dispute);
+            settle(spv, dispute, true);
         else if (dispute->state != DISPUTE_WAITING || active++ < DISPUTES_ACTIVE)
             progress(spv, dispute);
     }
@@ -426,7 +429,7 @@ void dispute_reviewed(struct spv *spv, uint32_t id, const struct spv_input *inpu
     judge_filters(spv, dispute, input->reviewed.filter_false,
                   "it lacks the script of a coin that the block spends");
     if (!input->reviewed.lacks) {
-        settle(spv, dispute);
+        settle(spv, dispute, !input->reviewed.elsewhere);
         return;
     }
     spv_note(spv, LOG_CHAIN, LOG_ERROR, NULL,
@@ -446,6 +449,7 @@ void disputes_cut(struct spv *spv, uint32_t from)
 
 void disputes_rewind(struct spv *spv, uint32_t fork)
 {
+    height_set_cut(&spv->settled, fork + 1);
     for (size_t i = spv->dispute_count; i-- > 0;)
         if (spv->disputes[i].height > fork)
             dispute_remove(spv, &spv->disputes[i]);

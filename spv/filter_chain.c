@@ -11,17 +11,16 @@ void filter_sync_rewind(struct spv *spv, uint32_t fork)
         spv->checkpt_count = fork / CFCHECKPT_INTERVAL;
     compare_rewind(spv, fork);
     disputes_rewind(spv, fork);
-    if (spv->fh_count <= fork + 1)
+    if (spv->fh_count <= fork)
         return;
     const struct header_node *node = header_tree_ancestor(spv->tree, spv->best, fork);
     spv->fh_count = fork + 1;
     spv->fh_last = node->filter_header;
-    /* A branch that was left before may know its own. */
+    /* A branch that was left before may know its own: the ledger may have stayed there
+     * and rest on them, so that it is them that peers are compared with. */
     while ((node = header_tree_ancestor(spv->tree, spv->best, spv->fh_count)) &&
-           node->has_filter_header) {
-        spv->fh_last = node->filter_header;
-        spv->fh_count++;
-    }
+           node->has_filter_header)
+        filter_sync_adopt(spv, node->height, &node->filter_header);
 }
 
 /* On every branch: what lies above the cut was chained from it. */
@@ -43,11 +42,21 @@ static uint32_t cut_height(const struct spv *spv, uint32_t from)
     return below ? below + 1 : 0;
 }
 
+static void take_back(struct spv *spv, uint32_t height)
+{
+    if (spv->filter_scanned <= height)
+        return;
+    spv->filter_scanned = height;
+    lanes_take_back(spv, height);
+}
+
 void filter_sync_cut(struct spv *spv, uint32_t from)
 {
     from = cut_height(spv, from);
     if (from >= spv->fh_count)
         return;
+    /* With what the ledger rests on goes what others would be compared with. */
+    take_back(spv, from ? from - 1 : 0);
     const struct header_node *node =
         from ? header_tree_ancestor(spv->tree, spv->best, from - 1) : NULL;
     if (node)
@@ -69,14 +78,6 @@ void filter_sync_cut(struct spv *spv, uint32_t from)
     disputes_cut(spv, from);
     lanes_filters_cut(spv, from);
     spv->revision++;
-}
-
-static void take_back(struct spv *spv, uint32_t height)
-{
-    if (spv->filter_scanned <= height)
-        return;
-    spv->filter_scanned = height;
-    lanes_take_back(spv, height);
 }
 
 void filter_sync_false(struct spv *spv, uint32_t height, const char *proof)

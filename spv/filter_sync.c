@@ -28,6 +28,15 @@ static void adopt_own(struct spv *spv, size_t index, const struct filter_header 
         adopt(spv, header);
 }
 
+void filter_sync_adopt(struct spv *spv, uint32_t height,
+                       const struct filter_header *header)
+{
+    if (height && height % CFCHECKPT_INTERVAL == 0)
+        adopt_own(spv, height / CFCHECKPT_INTERVAL - 1, header);
+    spv->fh_last = *header;
+    spv->fh_count = height + 1;
+}
+
 static bool agrees_at(const struct spv *spv, const struct claims *claims, size_t index)
 {
     return index < spv->checkpt_count && index < claims->checkpt_count &&
@@ -52,6 +61,12 @@ void filter_sync_drop_ranges(struct spv *spv, uint32_t above)
     }
 }
 
+/* A peer's checkpoints decide who is asked: not those of one that leaves us waiting. */
+static bool may_claim(const struct spv *spv, const struct peer *peer)
+{
+    return may_lead(peer) && mono_reached(spv->now.mono, peer->stalled_until);
+}
+
 /* The checkpoints above what is adopted are one peer's claims: they let ranges be fetched
  * in parallel. When nobody backs them any more, another's are taken. */
 static void choose_checkpoints(struct spv *spv)
@@ -59,7 +74,8 @@ static void choose_checkpoints(struct spv *spv)
     size_t own = filter_sync_checkpoints(spv);
     bool backed = spv->checkpt_count == own;
     for (size_t i = 0; i < spv->peer_count && !backed; i++)
-        backed = may_lead(&spv->peers[i]) && agrees_at(spv, &spv->peers[i].claims, own);
+        backed =
+            may_claim(spv, &spv->peers[i]) && agrees_at(spv, &spv->peers[i].claims, own);
     if (!backed) {
         spv->checkpt_count = own;
         filter_sync_drop_ranges(spv, (uint32_t)own * CFCHECKPT_INTERVAL);
@@ -67,7 +83,7 @@ static void choose_checkpoints(struct spv *spv)
     for (size_t i = 0; i < spv->peer_count && spv->checkpt_count == own; i++) {
         const struct claims *claims = &spv->peers[i].claims;
         size_t count = spv->best->height / CFCHECKPT_INTERVAL;
-        if (!may_lead(&spv->peers[i]) || (own && !agrees_at(spv, claims, own - 1)))
+        if (!may_claim(spv, &spv->peers[i]) || (own && !agrees_at(spv, claims, own - 1)))
             continue;
         for (size_t k = own; k < count && k < claims->checkpt_count; k++)
             adopt(spv, &claims->checkpt[k]);
@@ -231,12 +247,9 @@ static void accept_range(struct spv *spv, struct cfheaders_range *range)
             break;
     }
     for (uint32_t height = range->from; height <= range->to; height++)
-        if (height && height % CFCHECKPT_INTERVAL == 0)
-            adopt_own(spv, height / CFCHECKPT_INTERVAL - 1,
-                      &range->headers[height - range->from]);
-    spv->fh_last = range->headers[range->to - range->from];
-    spv->fh_count = range->to + 1;
+        filter_sync_adopt(spv, height, &range->headers[height - range->from]);
     spv->fh_retry_ms = CFHEADERS_TIP_RETRY_MS;
+    spv->fh_grown_at = spv->now.mono;
     spv->revision++;
     flush_range(spv, range);
 }
@@ -359,6 +372,8 @@ static bool builder_there(const struct spv *spv)
  * every height where they differ has been fetched whole. */
 static struct peer *find_successor(struct spv *spv)
 {
+    struct peer *pick = NULL;
+    uint32_t count = 0;
     for (size_t i = 0; i < spv->peer_count; i++) {
         struct peer *peer = &spv->peers[i];
         uint32_t enough = spv->filter_scanned + 1 < spv->fh_count
@@ -367,19 +382,23 @@ static struct peer *find_successor(struct spv *spv)
         if (peer->state == PEER_READY && peer->claims.compared >= enough &&
             peer->claims.first_difference != NO_HEIGHT &&
             peer_has(spv, peer, spv->best->height, &spv->best->hash) &&
-            !disputes_of(spv, peer->address.text))
-            return peer;
+            !disputes_of(spv, peer->address.text) &&
+            random_below(&spv->random, ++count) == 0)
+            pick = peer;
     }
-    return NULL;
+    return pick;
 }
 
-/* When nobody is left who says what we have adopted, the chain goes on with another's. */
+/* When nobody is left who says how what we have adopted goes on, another's is taken. */
 static void find_builder(struct spv *spv)
 {
     spv->builder_missing = spv->fh_count <= spv->best->height && !builder_there(spv);
     if (!spv->builder_missing)
         spv->builder_seen = spv->now.mono;
-    if (mono_since(spv->now.mono, spv->builder_seen) < BUILDER_GONE_MS)
+    if (spv->fh_count + FILTERS_LATE > spv->best->height)
+        spv->fh_grown_at = spv->now.mono;
+    if (mono_since(spv->now.mono, spv->builder_seen) < BUILDER_GONE_MS &&
+        mono_since(spv->now.mono, spv->fh_grown_at) < BUILDER_SILENT_MS)
         return;
     const struct peer *peer = find_successor(spv);
     if (!peer)
@@ -388,7 +407,7 @@ static void find_builder(struct spv *spv)
              "filter headers go on with its own from height %" PRIu32,
              peer->claims.first_difference);
     filter_sync_cut(spv, peer->claims.first_difference);
-    spv->builder_seen = spv->now.mono;
+    spv->builder_seen = spv->fh_grown_at = spv->now.mono;
 }
 
 struct mono_time filter_sync_deadline(const struct spv *spv)
@@ -399,6 +418,10 @@ struct mono_time filter_sync_deadline(const struct spv *spv)
     struct mono_time gone = mono_add(spv->builder_seen, BUILDER_GONE_MS);
     if (spv->builder_missing && gone.ms > spv->now.mono.ms && gone.ms < next.ms)
         next = gone;
+    struct mono_time silent = mono_add(spv->fh_grown_at, BUILDER_SILENT_MS);
+    if (spv->fh_count + FILTERS_LATE <= spv->best->height &&
+        silent.ms > spv->now.mono.ms && silent.ms < next.ms)
+        next = silent;
     return next;
 }
 

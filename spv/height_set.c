@@ -25,6 +25,15 @@ bool height_set_has(const struct height_set *set, uint32_t height)
     return word < set->count && set->words[word] >> height % BITS & 1;
 }
 
+void height_set_cut(struct height_set *set, uint32_t height)
+{
+    size_t word = height / BITS;
+    if (word >= set->count)
+        return;
+    set->words[word] &= (UINT64_C(1) << height % BITS) - 1;
+    memset(set->words + word + 1, 0, (set->count - word - 1) * sizeof *set->words);
+}
+
 void height_set_release(struct height_set *set)
 {
     free(set->words);

@@ -60,28 +60,9 @@ static void slot_release(struct lane *lane, struct slot *slot)
     slot->block = NULL;
 }
 
-void lane_truncate(struct spv *spv, struct lane *lane, uint32_t height)
+/* Answers on their way are about what isn't wanted any more: a new generation tells. */
+static void forget_answers(const struct spv *spv, struct lane *lane)
 {
-    if (lane->filled <= height)
-        return;
-    for (size_t i = spv->request_count; i-- > 0;) {
-        struct request *request = &spv->requests[i];
-        if (request_of_lane(request, lane->index)) {
-            struct request copy = *request;
-            request_remove(spv, request);
-            lane_returned(spv, &copy);
-        }
-    }
-    /* Answers of workers on their way belong to slots that go: a new generation tells. */
-    bool working = false;
-    for (uint32_t at = height + 1; at <= lane->filled; at++) {
-        struct slot *slot = lane_slot(lane, at);
-        working |= slot->state == SLOT_MATCHING || slot->state == SLOT_CHECKING;
-        slot_release(lane, slot);
-    }
-    lane->filled = height;
-    if (!working && !lane->loading)
-        return;
     lane->generation++;
     lane->loading = false;
     for (uint32_t at = lane->base + 1; at <= lane->filled; at++) {
@@ -94,6 +75,29 @@ void lane_truncate(struct spv *spv, struct lane *lane, uint32_t height)
             continue;
         slot_hold(lane, slot, 0);
     }
+}
+
+void lane_truncate(struct spv *spv, struct lane *lane, uint32_t height)
+{
+    if (lane->filled <= height)
+        return;
+    for (size_t i = spv->request_count; i-- > 0;) {
+        struct request *request = &spv->requests[i];
+        if (request_of_lane(request, lane->index)) {
+            struct request copy = *request;
+            request_remove(spv, request);
+            lane_returned(spv, &copy);
+        }
+    }
+    bool working = false;
+    for (uint32_t at = height + 1; at <= lane->filled; at++) {
+        struct slot *slot = lane_slot(lane, at);
+        working |= slot->state == SLOT_MATCHING || slot->state == SLOT_CHECKING;
+        slot_release(lane, slot);
+    }
+    lane->filled = height;
+    if (working || lane->loading)
+        forget_answers(spv, lane);
 }
 
 void lane_stop(struct spv *spv, struct lane *lane)
@@ -433,6 +437,8 @@ void lanes_filters_cut(struct spv *spv, uint32_t from)
         if (!lane->active || lane->applying_clamp || lane->filters_until < from)
             continue;
         lane_truncate(spv, lane, from > handed ? from - 1 : handed);
+        if (lane->loading) /* rows with filter headers of before */
+            forget_answers(spv, lane);
         if (lane->base >= from)
             lane->has_base_filter_header = false;
         for (uint32_t height = lane->base + 1; height <= handed; height++)

@@ -55,6 +55,7 @@ void outbound_start(struct spv *spv, const struct spv_settings *settings,
     spv->peer_count = spv->outbound + 2;
     for (size_t i = 0; i < spv->peer_count; i++) {
         spv->peers[i].slot = true;
+        claims_init(&spv->peers[i].claims);
         spv->peers[i].deadline = spv->now.mono;
         spv->peers[i].retry_ms = RETRY_MIN_MS;
     }

@@ -354,6 +354,8 @@ static enum store_result review_work(void *context, struct store *store,
         ledger_review(ledger, &review, effect->review.height, &effect->review.hash,
                       effect->review.block, error);
     errand->input.reviewed.lacks = result == STORE_OK && review.lacks;
+    /* When it comes to be the ledger's, it is fetched whole. */
+    errand->input.reviewed.elsewhere = result == STORE_STALE;
     for (size_t i = 0; i < CHECK_FILTERS && result == STORE_OK; i++) {
         struct bytes filter = {effect->review.filters[i].data,
                                effect->review.filters[i].len};
@@ -362,7 +364,6 @@ static enum store_result review_work(void *context, struct store *store,
             gcs_holds_all(filter, &effect->review.hash, review.spent) == GCS_NO_MATCH;
     }
     ledger_review_release(&review);
-    /* The block isn't on the ledger's chain: when it comes to be, it is fetched whole. */
     return result == STORE_STALE ? STORE_OK : result;
 }
 

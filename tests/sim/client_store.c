@@ -115,6 +115,7 @@ static void review(struct sim *sim, const struct spv_effect *effect,
     if (result != STORE_OK && result != STORE_STALE)
         require(sim, result, "ledger_review", error);
     input->reviewed.lacks = result == STORE_OK && review.lacks;
+    input->reviewed.elsewhere = result == STORE_STALE;
     for (size_t i = 0; i < CHECK_FILTERS && result == STORE_OK; i++) {
         struct bytes filter = {effect->review.filters[i].data,
                                effect->review.filters[i].len};

@@ -36,6 +36,8 @@ struct sim_lie *lie_new(struct sim *sim, uint32_t height)
     lie->previous_false = sim_once_in(sim, 20);
     lie->withholds = sim_once_in(sim, 8);
     lie->mute = sim_once_in(sim, 12);
+    lie->silent_above =
+        sim_once_in(sim, 6) ? (uint32_t)sim_below(sim, height) : UINT32_MAX;
     return lie;
 }
 
@@ -47,8 +49,9 @@ void lie_say(const struct sim *sim, const struct sim_peer *peer)
         [LIE_GARBAGE] = "garbage",
     };
     const struct sim_lie *lie = peer->lie;
-    sim_say(sim, "peer %zu lies: %s, heights %u to %u, one in %u%s%s%s%s%s", peer->index,
-            kinds[lie->kind], lie->from, lie->to, lie->every,
+    sim_say(sim, "peer %zu lies: %s, heights %u to %u, one in %u%s%s%s%s%s%s",
+            peer->index, kinds[lie->kind], lie->from, lie->to, lie->every,
+            lie->silent_above < UINT32_MAX ? ", silent above" : "",
             lie->headers_true ? ", behind true headers" : "",
             lie->checkpoints_true ? ", against its own checkpoints" : "",
             lie->previous_false ? ", not from zero" : "",

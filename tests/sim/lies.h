@@ -23,6 +23,7 @@ struct sim_lie {
     bool previous_false;      /* its chain doesn't start from zero */
     bool withholds;           /* never serves a false filter */
     bool mute;                /* doesn't answer about filter headers at all */
+    uint32_t silent_above;    /* tells checkpoints, but no filter headers up there */
 };
 
 /* A lie about the chain up to this height. */

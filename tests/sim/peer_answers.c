@@ -127,7 +127,7 @@ static void answer_getcfheaders(struct sim *sim, struct sim_peer *peer,
     if (!stop || (peer->behaviour->filter_headers &&
                   peer->behaviour->filter_headers(sim, peer, stop)))
         return;
-    if (peer->lie && peer->lie->mute)
+    if (peer->lie && (peer->lie->mute || stop->height > peer->lie->silent_above))
         return;
     static const struct oracle_hash zero;
     struct oracle_bytes out = {0};

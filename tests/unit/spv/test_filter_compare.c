@@ -129,12 +129,20 @@ static void answer(struct bench *bench, const struct peer *peer, enum message_ki
     writer_release(payload);
 }
 
+/* False from a height on, or there only. */
+#define ONLY 0x80000000u
+static bool false_at(uint32_t height, uint32_t from)
+{
+    bool only = from != NO_HEIGHT && from & ONLY;
+    return only ? height == (from & ~ONLY) : height >= from;
+}
+
 /* A chain of filter headers whose filters are false from a height on. */
 static struct filter_header header_at(uint32_t height, uint32_t false_from)
 {
     struct filter_header header = {{0}};
     for (uint32_t at = 0; at <= height; at++) {
-        struct filter_hash hash = filter_hash_at(at, at >= false_from);
+        struct filter_hash hash = filter_hash_at(at, false_at(at, false_from));
         filter_header_next(&header, &hash, &header);
     }
     return header;
@@ -166,7 +174,7 @@ static void answer_headers(struct bench *bench, const struct peer *peer, uint32_
     write_bytes(&out, previous.b, 32);
     write_compact_size(&out, to - from + 1);
     for (uint32_t at = from; at <= to; at++) {
-        struct filter_hash hash = filter_hash_at(at, at >= false_from);
+        struct filter_hash hash = filter_hash_at(at, false_at(at, false_from));
         write_bytes(&out, hash.b, 32);
     }
     answer(bench, peer, MESSAGE_CFHEADERS, &out);
@@ -291,7 +299,7 @@ static void test_silence_is_not_waited_for(void **state)
 }
 
 /* The chain of a peer that left is replaced by that of one which differs, once every
- * height where they differ is settled; what was scanned stays. */
+ * height where they differ is settled. */
 static void test_chain_goes_on_with_another(void **state)
 {
     (void)state;
@@ -312,9 +320,104 @@ static void test_chain_goes_on_with_another(void **state)
     assert_true(bench.spv->builder_missing);
     tick(&bench, BUILDER_GONE_MS);
     assert_int_equal(bench.spv->fh_count, 1150);
-    assert_int_equal(bench.spv->filter_scanned, 1152);
-    assert_int_equal(bench.spv->take_back, NO_HEIGHT);
+    assert_int_equal(bench.spv->filter_scanned, 1149);
+    assert_int_equal(bench.spv->take_back, 1149);
     assert_int_equal(second->claims.first_difference, NO_HEIGHT);
+    bench_release(&bench);
+}
+
+/* Best is another branch for a while; the ledger, whose blocks nobody serves there,
+ * stays.
+ */
+static void visit_branch(struct bench *bench, uint32_t fork)
+{
+    struct header_node *node =
+        header_tree_ancestor(bench->spv->tree, bench->spv->best, fork);
+    struct header_node *first = NULL;
+    for (uint32_t height = fork; height <= BLOCKS; height++) {
+        struct error error;
+        struct block_header header = mine_template(node, 700, 2);
+        mine_solve(bench->network, &header);
+        assert_int_equal(
+            header_tree_add(bench->spv->tree, &node, &header, bench->now.wall, &error),
+            HEADER_ADDED);
+        first = first ? first : node;
+    }
+    tick(bench, 1);
+    assert_ptr_equal(bench->spv->best, node);
+    header_tree_set_aside(bench->spv->tree, first, mono_add(bench->now.mono, 10000000));
+    tick(bench, 1);
+    assert_int_equal(bench->spv->best->height, BLOCKS);
+}
+
+/* "Gate `peers` fails only while a disputed height up to the tip is unsettled": one that
+ * was dropped with its branch isn't settled when the branch comes back. */
+static void test_dispute_comes_back_with_its_branch(void **state)
+{
+    (void)state;
+    static struct bench bench;
+    struct error reason;
+    bench_init(&bench, NULL);
+    adopted(&bench, NO_HEIGHT);
+    struct peer *peer = ready(&bench, 1);
+    tick(&bench, 1);
+    answer_checkpt(&bench, peer, NO_HEIGHT);
+    answer_headers(&bench, peer, CFCHECKPT_INTERVAL + 1, BLOCKS, 1195);
+    assert_int_equal(bench.spv->dispute_count, 6);
+    visit_branch(&bench, 1190);
+    assert_int_equal(bench.spv->dispute_count, 0);
+    answer_headers(&bench, peer, 1191, BLOCKS, 1195);
+    assert_int_equal(bench.spv->dispute_count, 6);
+    assert_true(spv_disputed(bench.spv, &reason));
+    bench_release(&bench);
+}
+
+/* Rows on their way carry the filter headers that are given up: an honest peer would be
+ * banned for not serving their filters. */
+static void test_given_up_filter_headers_dont_come_late(void **state)
+{
+    (void)state;
+    static struct bench bench;
+    bench_init(&bench, NULL);
+    adopted(&bench, NO_HEIGHT);
+    struct lane *lane = &bench.spv->lanes[LANE_BACK];
+    uint32_t height;
+    lane->active = true;
+    lane->base = lane->filled = 400;
+    lane->filters_until = BLOCKS;
+    lane->loading = true;
+    uint64_t ticket = ticket_make(lane, 401);
+    assert_ptr_equal(ticket_lane(bench.spv, ticket, &height), lane);
+    filter_sync_cut(bench.spv, 500);
+    assert_null(ticket_lane(bench.spv, ticket, &height));
+    assert_false(lane->loading);
+    lane->active = false;
+    bench_release(&bench);
+}
+
+/* Who goes on with the chain needn't be who was held against the filters that the ledger
+ * rests on, and what it says above the cut is compared with nothing: so that is scanned
+ * anew. */
+static void test_nothing_rests_on_a_chain_that_is_gone(void **state)
+{
+    (void)state;
+    static struct bench bench;
+    bench_init(&bench, NULL);
+    struct peer *liar = adopted(&bench, NO_HEIGHT);
+    struct peer *friend = ready(&bench, 1);
+    bench.spv->filter_scanned = 1180;
+    tick(&bench, 1);
+    answer_checkpt(&bench, friend, NO_HEIGHT);
+    answer_headers(&bench, friend, CFCHECKPT_INTERVAL + 1, 1180, ONLY | 1100);
+    assert_int_equal(bench.spv->dispute_count, 1);
+    bench.spv->dispute_count = 0; /* settled */
+    height_set_add(&bench.spv->settled, 1100);
+    step(&bench, &(struct spv_input){.kind = SPV_PEER_LOST, .peer = liar->id});
+    bench.spv->fh_count = 1190; /* not yet at the tip */
+    tick(&bench, 1);
+    tick(&bench, BUILDER_GONE_MS);
+    assert_int_equal(bench.spv->fh_count, 1100);
+    assert_int_equal(bench.spv->take_back, 1099);
     bench_release(&bench);
 }
 
@@ -327,6 +430,9 @@ int main(void)
         cmocka_unit_test(test_pinned_filter_header_needs_no_dispute),
         cmocka_unit_test(test_silence_is_not_waited_for),
         cmocka_unit_test(test_chain_goes_on_with_another),
+        cmocka_unit_test(test_dispute_comes_back_with_its_branch),
+        cmocka_unit_test(test_given_up_filter_headers_dont_come_late),
+        cmocka_unit_test(test_nothing_rests_on_a_chain_that_is_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

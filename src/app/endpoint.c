@@ -71,7 +71,8 @@ bool endpoint_parse(char out[static ENDPOINT_TEXT_MAX], const char *text,
         return error_set(error, "'%.80s': write an IPv6 address in brackets: [%.80s]:%u",
                          text, text, (unsigned)default_port);
     } else {
-        good = host_name_valid(text, (size_t)(rest - text));
+        good =
+            host_name_valid(text, (size_t)(rest - text)) && strncmp(rest, "://", 3) != 0;
     }
     if (!good || (*rest != '\0' && *rest != ':'))
         return error_set(error,

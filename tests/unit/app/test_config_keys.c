@@ -127,13 +127,17 @@ static void test_faults_of_global_values(void **state)
                  "dir/x.conf:1: outbound '0': write a number from 1 to 32");
     expect_fault("outbound=33\n",
                  "dir/x.conf:1: outbound '33': write a number from 1 to 32");
-    expect_fault("outbound=2\n", "dir/x.conf: outbound=2 can't meet min_peers, which is "
-                                 "3; raise it, or lower min_peers=");
+    expect_fault("outbound=2\n",
+                 "dir/x.conf:1: outbound=2 can't meet min_peers, which is "
+                 "3; raise it, or lower min_peers=");
     expect_fault("outbound=4\nmin_peers=5\n",
                  "dir/x.conf:2: min_peers '5': can't be met by outbound=4; lower it or "
                  "raise outbound=");
     expect_fault("proxy=a b\n", "dir/x.conf:1: proxy 'a b': isn't a host; write "
                                 "host:port, address:port or [IPv6]:port");
+    expect_fault("proxy=socks5://h:9050\n",
+                 "dir/x.conf:1: proxy 'socks5://h:9050': isn't a host; write "
+                 "host:port, address:port or [IPv6]:port");
     expect_fault("connect=h:8333\nconnect=h\n",
                  "dir/x.conf:2: connect 'h:8333': is given twice; remove one");
     expect_fault("min_peers=0\n", "dir/x.conf:1: min_peers '0': write a number from 1 to "
@@ -169,9 +173,13 @@ static void test_faults_of_global_values(void **state)
     expect_fault("node_rpc=127.0.0.1:8332\nnode_cookie_file=c\n",
                  "dir/x.conf:1: node_rpc is no address of a node: isn't a URL; write "
                  "https://host/path");
-    expect_fault("node_rpc=http://127.0.0.1:8332\n",
-                 "dir/x.conf: node_rpc= and node_cookie_file= belong together; give both "
-                 "or neither");
+    expect_fault(
+        "node_rpc=http://127.0.0.1:8332\n",
+        "dir/x.conf:1: node_rpc= and node_cookie_file= belong together; give both "
+        "or neither");
+    expect_fault("\nnode_cookie_file=c\n",
+                 "dir/x.conf:2: node_rpc= and node_cookie_file= belong together; give "
+                 "both or neither");
     expect_fault("node_check_interval=1x\n",
                  "dir/x.conf:1: node_check_interval '1x': write a duration such as 600, "
                  "10m or 1h");

@@ -97,6 +97,8 @@ static void test_faults_of_publishers(void **state)
         "its own");
     expect_fault("[publisher p]\ntype=fax\n",
                  "dir/x.conf:2: type 'fax': write file or evm");
+    expect_fault("[publisher p]\nmax_fee=1 gwei\n",
+                 "dir/x.conf:2: max_fee in [publisher p]: is for another type=");
     expect_fault(
         "[publisher p]\nfile=x\n[publisher q]\nfile=x\n",
         "dir/x.conf:3: [publisher q] writes to the same file as [publisher p] at "
@@ -158,8 +160,7 @@ static void test_faults_of_evm_publishers(void **state)
         EVM "chain_id=1\nfinality=soon\n",
         "dir/x.conf:8: finality 'soon': write `finalized`, or a number of blocks");
     expect_fault(EVM "chain_id=1\nfile=x\n",
-                 "dir/x.conf:8: unknown key 'file' in [publisher e]; it stands under a "
-                 "heading [list NAME]");
+                 "dir/x.conf:8: file in [publisher e]: is for another type=");
     expect_fault(EVM "chain_id=1\n[publisher f]\ntype=evm\nrpc=https://node.example/key\n"
                      "key_file=k\npassword_file=p\nchain_id=1\n"
                      "contract=0x5FbDB2315678afecb367f032d93F642f64180aa3\n",

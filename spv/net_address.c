@@ -40,8 +40,10 @@ bool net_address_from_16(struct net_address *out, const uint8_t ip[static 16],
  * version 3. */
 static void onion_bytes(uint8_t out[static 35], const uint8_t key[static 32])
 {
+    static const uint8_t prefix[15] = {'.', 'o', 'n', 'i', 'o', 'n', ' ', 'c',
+                                       'h', 'e', 'c', 'k', 's', 'u', 'm'};
     uint8_t input[15 + 32 + 1], hash[32];
-    memcpy(input, ".onion checksum", 15);
+    memcpy(input, prefix, sizeof(prefix));
     memcpy(input + 15, key, 32);
     input[47] = 3;
     sha3_256(hash, input, sizeof(input));

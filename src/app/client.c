@@ -382,8 +382,11 @@ bool client_lift_ban(struct client *client, const char *address)
     return banned;
 }
 
-void client_distrust(struct client *client, const char *address)
+bool client_distrust(struct client *client, const char *address)
 {
     const struct spv_input input = {.kind = SPV_DISTRUST, .address = address};
-    step(client, &input);
+    bool could = spv_could_ban(client->spv, address);
+    if (could)
+        step(client, &input);
+    return could;
 }

@@ -210,7 +210,7 @@ enum exit_status cmd_peers(const struct invocation *invocation)
     char *line = json_dumps(request, JSON_COMPACT);
     enum exit_status status =
         ask_watcher(invocation, line, CALL_LIMIT_MS, "bans are the running watcher's",
-                    "`reservewatch peers` lists who is banned");
+                    "`reservewatch peers` lists peers and bans");
     free(line);
     json_decref(request);
     return status;

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/decimal.h"
+
 void feed_init(struct feed *feed)
 {
     memset(feed, 0, sizeof(*feed));
@@ -32,17 +34,11 @@ bool feed_name_valid(const char *text, size_t len, struct error *error)
 bool feed_parse_confirmations(uint32_t *out, const char *text, size_t len,
                               struct error *error)
 {
-    uint32_t value = 0;
-    bool good = len > 0;
-    for (size_t i = 0; good && i < len; i++) {
-        good = text[i] >= '0' && text[i] <= '9';
-        value = value * 10 + (uint32_t)(text[i] - '0');
-        good = good && value <= FEED_CONFIRMATIONS_MAX;
-    }
-    if (!good || value == 0)
+    uint64_t value = 0;
+    if (!decimal_parse(&value, text, len, FEED_CONFIRMATIONS_MAX) || value == 0)
         return error_set(error, "confirmations '%.*s': write a whole number from 1 to %d",
                          (int)(len > 64 ? 64 : len), text, FEED_CONFIRMATIONS_MAX);
-    *out = value;
+    *out = (uint32_t)value;
     return true;
 }
 

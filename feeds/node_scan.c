@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 
+#include "base/decimal.h"
 #include "base/hex.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -76,17 +77,12 @@ static bool text_is(const json_t *value, const char *text)
 static bool read_u32(uint32_t *out, const json_t *value)
 {
     const char *text = json_string_value(value);
-    size_t len = json_string_length(value);
-    uint64_t number = 0;
-    if (!text || !len || len > 10)
+    uint64_t number;
+    if (text == NULL ||
+        !decimal_parse(&number, text, json_string_length(value), UINT32_MAX))
         return false;
-    for (size_t i = 0; i < len; i++) {
-        if (text[i] < '0' || text[i] > '9')
-            return false;
-        number = number * 10 + (uint64_t)(text[i] - '0');
-    }
     *out = (uint32_t)number;
-    return number <= UINT32_MAX;
+    return true;
 }
 
 static bool read_hash(uint8_t out[static 32], const json_t *value)

@@ -95,14 +95,13 @@ static void note_change(struct address_book *book, uint32_t place)
     book->changed[place / 8] |= bit;
 }
 
-static struct book_entry *entry_of(const struct address_book *book,
-                                   const struct net_address *address, uint32_t *place)
+static bool find_place(const struct address_book *book, uint32_t *place,
+                       const struct net_address *address)
 {
     const void *found = map_find(&book->index, address);
-    if (found == NULL)
-        return NULL;
-    memcpy(place, found, sizeof(*place));
-    return &book->places[*place];
+    if (found != NULL)
+        memcpy(place, found, sizeof(*place));
+    return found != NULL;
 }
 
 static void put_at(struct address_book *book, uint32_t place,
@@ -194,8 +193,8 @@ bool address_book_add(struct address_book *book, const struct told_address *told
                                .source = source,
                                .seen = believable(told->time, now)};
     uint32_t place;
-    struct book_entry *known = entry_of(book, &told->address, &place);
-    if (known != NULL) {
+    if (find_place(book, &place, &told->address)) {
+        struct book_entry *known = &book->places[place];
         /* A day's news is worth a write, a minute's isn't. */
         if (entry.seen > (int64_t)known->seen + 86400) {
             known->seen = entry.seen;
@@ -216,9 +215,9 @@ void address_book_try(struct address_book *book, const struct net_address *addre
                       bool counts, struct wall_time now)
 {
     uint32_t place;
-    struct book_entry *entry = entry_of(book, address, &place);
-    if (entry == NULL)
+    if (!find_place(book, &place, address))
         return;
+    struct book_entry *entry = &book->places[place];
     entry->tried_at = (uint32_t)now.s;
     entry->failures += counts;
     note_change(book, place);
@@ -241,9 +240,9 @@ void address_book_answered(struct address_book *book, const struct net_address *
                            uint64_t services, struct wall_time now)
 {
     uint32_t place;
-    struct book_entry *entry = entry_of(book, address, &place);
-    if (entry == NULL)
+    if (!find_place(book, &place, address))
         return;
+    struct book_entry *entry = &book->places[place];
     entry->services = services;
     entry->seen = entry->answered_at = (uint32_t)now.s;
     entry->failures = 0;
@@ -298,7 +297,7 @@ const struct book_entry *address_book_find(const struct address_book *book,
                                            const struct net_address *address)
 {
     uint32_t place;
-    return entry_of(book, address, &place);
+    return find_place(book, &place, address) ? &book->places[place] : NULL;
 }
 
 size_t address_book_known(const struct address_book *book)

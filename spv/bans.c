@@ -89,6 +89,29 @@ bool spv_is_banned(const struct spv *spv, const char *address)
     return entry_of(spv, address) != NULL;
 }
 
+/* An IP or onion address as a peer's ban has it. */
+static bool is_host(const char *text)
+{
+    char with_port[PEER_ADDRESS_MAX + 8], host[NET_ADDRESS_TEXT_MAX];
+    struct net_address address;
+    snprintf(with_port, sizeof(with_port), strchr(text, ':') ? "[%s]:1" : "%s:1", text);
+    if (!net_address_parse(&address, with_port))
+        return false;
+    net_host_text(host, &address);
+    return strcmp(host, text) == 0;
+}
+
+bool spv_could_ban(const struct spv *spv, const char *address)
+{
+    for (size_t i = 0; i < spv->peer_count; i++) {
+        char key[PEER_ADDRESS_MAX];
+        peer_ban_key(&spv->peers[i], key);
+        if (strcmp(key, address) == 0 || strcmp(spv->peers[i].address.text, address) == 0)
+            return true;
+    }
+    return spv->book != NULL && is_host(address);
+}
+
 size_t spv_bans(const struct spv *spv, struct spv_ban *out, size_t max,
                 struct spv_now now)
 {

@@ -388,6 +388,9 @@ NODISCARD bool spv_synced(const struct spv *spv, struct spv_now now,
 size_t spv_peers_agreeing(const struct spv *spv, uint32_t height,
                           const struct block_hash *hash, bool *trusted);
 bool spv_is_banned(const struct spv *spv, const char *address);
+/* Whether a ban of this address could be one of a peer: of connect=, or when peers are
+ * found, an IP or onion address without port. */
+bool spv_could_ban(const struct spv *spv, const char *address);
 /* True if a peer of connect= is banned: the reason names it and says why. */
 bool spv_connect_banned(const struct spv *spv, struct spv_now now, struct error *reason);
 /* The heights up to `height` whose scan may rest on filters that no pinned filter header

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/decimal.h"
 #include "base/hash.h"
 
 #define ONION_SUFFIX ".onion"
@@ -40,8 +41,10 @@ bool net_address_from_16(struct net_address *out, const uint8_t ip[static 16],
  * version 3. */
 static void onion_bytes(uint8_t out[static 35], const uint8_t key[static 32])
 {
+    static const uint8_t prefix[15] = {'.', 'o', 'n', 'i', 'o', 'n', ' ', 'c',
+                                       'h', 'e', 'c', 'k', 's', 'u', 'm'};
     uint8_t input[15 + 32 + 1], hash[32];
-    memcpy(input, ".onion checksum", 15);
+    memcpy(input, prefix, sizeof(prefix));
     memcpy(input + 15, key, 32);
     input[47] = 3;
     sha3_256(hash, input, sizeof(input));
@@ -121,14 +124,11 @@ void net_address_text(char out[static NET_ADDRESS_TEXT_MAX],
 
 static bool port_parse(uint16_t *out, const char *text)
 {
-    unsigned port = 0;
-    size_t len = strlen(text);
-    if (len == 0 || len > 5 || text[0] == '0' || strspn(text, "0123456789") != len)
+    uint64_t port;
+    if (text[0] == '0' || !decimal_parse(&port, text, strlen(text), UINT16_MAX))
         return false;
-    for (size_t i = 0; i < len; i++)
-        port = port * 10 + (unsigned)(text[i] - '0');
     *out = (uint16_t)port;
-    return port <= UINT16_MAX;
+    return true;
 }
 
 bool net_address_parse(struct net_address *out, const char *text)

@@ -1,9 +1,7 @@
 #include "store/peer_rows.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/mem.h"
 #include "store/records.h"
 #include "store/tables.h"
 
@@ -54,8 +52,9 @@ static void book_encode(struct writer *out, const struct book_entry *entry)
     write_u32be(out, entry->failures);
 }
 
-static bool book_decode(struct book_row *row, struct bytes key, struct bytes value)
+static bool book_decode(void *out, struct bytes key, struct bytes value)
 {
+    struct book_row *row = out;
     struct book_entry *entry = &row->entry;
     struct reader reader;
     *row = (struct book_row){0};
@@ -107,35 +106,18 @@ enum store_result peer_rows_put_book(struct store_txn *txn, const struct book_ro
 enum store_result peer_rows_book(struct store_txn *txn, struct book_row **rows,
                                  size_t *count, struct error *error)
 {
-    struct walk walk;
-    size_t capacity = 0;
-    *rows = NULL;
-    *count = 0;
-    enum store_result result = walk_open(&walk, txn, TABLE_ADDRESSES, error);
-    if (result != STORE_OK)
-        return result;
-    for (result = walk_first(&walk, error); result == STORE_OK;
-         result = walk_next(&walk, error)) {
-        *rows = mem_grow(*rows, &capacity, *count + 1, sizeof(**rows));
-        if (!book_decode(&(*rows)[*count], walk.key, walk.value)) {
-            result = table_damaged(TABLE_ADDRESSES, "a row is malformed", error);
-            break;
-        }
-        ++*count;
-    }
-    walk_close(&walk);
-    if (result == STORE_NOT_FOUND)
-        return STORE_OK;
-    free(*rows);
-    *rows = NULL;
-    *count = 0;
+    void *all;
+    enum store_result result = table_read_all(txn, &all, count, TABLE_ADDRESSES,
+                                              sizeof(**rows), book_decode, error);
+    *rows = all;
     return result;
 }
 
 /* ---- bans ---- */
 
-static bool ban_decode(struct spv_ban *ban, struct bytes key, struct bytes value)
+static bool ban_decode(void *out, struct bytes key, struct bytes value)
 {
+    struct spv_ban *ban = out;
     struct reader reader;
     memset(ban, 0, sizeof(*ban));
     reader_init(&reader, value.data, value.len);
@@ -196,27 +178,9 @@ enum store_result peer_rows_lift_ban(struct store_txn *txn, const char *address,
 enum store_result peer_rows_bans(struct store_txn *txn, struct spv_ban **bans,
                                  size_t *count, struct error *error)
 {
-    struct walk walk;
-    size_t capacity = 0;
-    *bans = NULL;
-    *count = 0;
-    enum store_result result = walk_open(&walk, txn, TABLE_BANS, error);
-    if (result != STORE_OK)
-        return result;
-    for (result = walk_first(&walk, error); result == STORE_OK;
-         result = walk_next(&walk, error)) {
-        *bans = mem_grow(*bans, &capacity, *count + 1, sizeof(**bans));
-        if (!ban_decode(&(*bans)[*count], walk.key, walk.value)) {
-            result = table_damaged(TABLE_BANS, "a row is malformed", error);
-            break;
-        }
-        ++*count;
-    }
-    walk_close(&walk);
-    if (result == STORE_NOT_FOUND)
-        return STORE_OK;
-    free(*bans);
-    *bans = NULL;
-    *count = 0;
+    void *all;
+    enum store_result result =
+        table_read_all(txn, &all, count, TABLE_BANS, sizeof(**bans), ban_decode, error);
+    *bans = all;
     return result;
 }

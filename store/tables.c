@@ -1,6 +1,9 @@
 #include "store/tables.h"
 
 #include <assert.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
 
 static MDB_val to_val(struct bytes bytes)
 {
@@ -200,4 +203,34 @@ enum store_result walk_delete(struct walk *walk, struct error *error)
 {
     assert(walk->txn->mode == STORE_WRITE);
     return row_result(walk->txn, mdb_cursor_del(walk->cursor, 0), walk->table, error);
+}
+
+enum store_result table_read_all(struct store_txn *txn, void **rows, size_t *count,
+                                 enum table table, size_t size, row_decode decode,
+                                 struct error *error)
+{
+    struct walk walk = {0};
+    uint8_t *read = NULL;
+    size_t capacity = 0, used = 0;
+    *rows = NULL;
+    *count = 0;
+    enum store_result result = walk_open(&walk, txn, table, error);
+    if (result == STORE_OK)
+        result = walk_first(&walk, error);
+    for (; result == STORE_OK; result = walk_next(&walk, error)) {
+        read = mem_grow(read, &capacity, used + 1, size);
+        if (!decode(read + used * size, walk.key, walk.value)) {
+            result = table_damaged(table, "a row is malformed", error);
+            break;
+        }
+        used++;
+    }
+    walk_close(&walk);
+    if (result != STORE_NOT_FOUND) {
+        free(read);
+        return result;
+    }
+    *rows = read;
+    *count = used;
+    return STORE_OK;
 }

@@ -107,6 +107,13 @@ NODISCARD enum store_result walk_seek_before(struct walk *walk, struct bytes key
 /* Delete the row the walk is at; walk_next goes to the one after it. */
 NODISCARD enum store_result walk_delete(struct walk *walk, struct error *error);
 
+typedef bool (*row_decode)(void *out, struct bytes key, struct bytes value);
+/* Read a whole small table: *count rows of `size` bytes in *rows, which the caller frees;
+ * NULL if there are none, or an error. */
+NODISCARD enum store_result table_read_all(struct store_txn *txn, void **rows,
+                                           size_t *count, enum table table, size_t size,
+                                           row_decode decode, struct error *error);
+
 static inline bool bytes_start_with(struct bytes bytes, struct bytes prefix)
 {
     return bytes.len >= prefix.len &&

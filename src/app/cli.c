@@ -7,6 +7,7 @@
 #include "app/nearest.h"
 #include "app/output.h"
 #include "app/version.h"
+#include "base/decimal.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -109,11 +110,10 @@ static bool parse_switch(struct invocation *out, enum cli_wish *wish, const char
 
 static bool parse_from(struct invocation *out, const char *text, struct error *error)
 {
-    char *end;
+    uint64_t height;
     if (text == NULL)
         return false;
-    unsigned long height = strtoul(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || *end || height >= UINT32_MAX / 2)
+    if (!decimal_parse(&height, text, strlen(text), UINT32_MAX / 2 - 1))
         return error_set(error, "--from: '%.64s' isn't a height", text);
     out->has_from = true;
     out->from = (uint32_t)height;

@@ -3,14 +3,12 @@
 #include <string.h>
 
 #include "app/client.h"
+#include "app/errand.h"
 #include "app/rescan.h"
 #include "app/seed_lookup.h"
 #include "base/mem.h"
 #include "io/clock.h"
 #include "io/pool.h"
-#include "spv/gcs.h"
-#include "store/peer_rows.h"
-#include "store/whole_heights.h"
 
 struct client {
     struct loop *loop;
@@ -26,40 +24,6 @@ struct client {
     uint64_t revision;
     bool stopped;
 };
-
-/* An effect on its way through a worker or the store's thread, with its answer. It owns
- * the effect. */
-struct errand {
-    struct client *client;
-    struct spv_effect effect;
-    struct spv_input input;
-    struct error error;
-    struct chain_row *rows;
-    struct cohort_table cohorts;
-    struct ledger_outcome outcome; /* of APPLY */
-    struct foreseen foreseen;
-};
-
-static struct errand *errand_new(struct client *client, struct spv_effect *effect,
-                                 enum spv_input_kind answer)
-{
-    struct errand *errand = mem_zalloc(1, sizeof *errand);
-    errand->client = client;
-    errand->effect = *effect;
-    errand->input.kind = answer;
-    errand->input.ticket = effect->ticket;
-    return errand;
-}
-
-static void errand_free(struct errand *errand)
-{
-    spv_effect_release(&errand->effect);
-    cohort_table_release(&errand->cohorts);
-    foreseen_release(&errand->foreseen);
-    free(errand->rows);
-    free(errand->outcome.reports);
-    free(errand);
-}
 
 static struct spv_now now(void)
 {
@@ -89,37 +53,6 @@ static void step(struct client *client, const struct spv_input *input)
 
 /* ---- workers ---- */
 
-static void match_work(void *context)
-{
-    struct errand *errand = context;
-    struct spv_effect *effect = &errand->effect;
-    struct bytes filter = {effect->match.filter, effect->match.filter_len};
-    struct filter_hash hash;
-    struct filter_header header;
-    filter_hash_of(&hash, filter);
-    filter_header_next(&header, &hash, &effect->match.previous);
-    enum match_verdict verdict = MATCH_FALSE;
-    if (filter_header_equal(&header, &effect->match.expected)) {
-        switch (gcs_match_any(filter, &effect->match.block, effect->match.scripts)) {
-        case GCS_MATCH:
-            verdict = MATCH_HIT;
-            break;
-        case GCS_NO_MATCH:
-            verdict = MATCH_NONE;
-            break;
-        case GCS_MALFORMED:
-            verdict = MATCH_MALFORMED;
-            break;
-        }
-    }
-    errand->input.matched.verdict = verdict;
-    if (verdict != MATCH_HIT && (verdict != MATCH_NONE || !effect->match.keep))
-        return;
-    errand->input.matched.filter = effect->match.filter;
-    errand->input.matched.filter_len = effect->match.filter_len;
-    effect->match.filter = NULL;
-}
-
 static void match_done(void *context)
 {
     struct errand *errand = context;
@@ -128,28 +61,6 @@ static void match_done(void *context)
     else
         step(errand->client, &errand->input);
     errand_free(errand);
-}
-
-static void check_work(void *context)
-{
-    struct errand *errand = context;
-    struct spv_effect *effect = &errand->effect;
-    struct spv_input *input = &errand->input;
-    uint8_t *raw = effect->check.raw;
-    effect->check.raw = NULL;
-    input->checked.verdict = block_parse(
-        &input->checked.block, raw, effect->check.raw_len, errand->client->network,
-        &effect->check.hash, effect->check.height, &errand->error);
-    if (input->checked.verdict != BLOCK_VALID) {
-        input->checked.reason = errand->error.text;
-        return;
-    }
-    for (size_t i = 0; i < CHECK_FILTERS; i++) {
-        struct bytes filter = {effect->check.filters[i].data,
-                               effect->check.filters[i].len};
-        input->checked.filter_false[i] =
-            filter.data && gcs_holds_outputs(filter, input->checked.block) != GCS_MATCH;
-    }
 }
 
 static void check_done(void *context)
@@ -175,63 +86,6 @@ static bool store_answered(struct errand *errand, enum store_result result,
     return !client->stopped && result == STORE_OK;
 }
 
-static enum store_result load_rows(struct errand *errand, struct store_txn *txn,
-                                   struct error *error)
-{
-    size_t count = errand->effect.load.count;
-    struct chain_extent extent;
-    enum store_result result = chain_extent(txn, &extent, error);
-    if (result != STORE_OK)
-        return result;
-    /* A reorganisation may have shortened the chain since this was asked. */
-    uint32_t from = errand->effect.load.from;
-    if (from > extent.header_height)
-        count = 0;
-    else if (count > extent.header_height - from + 1)
-        count = extent.header_height - from + 1;
-    errand->rows = mem_zalloc(count, sizeof *errand->rows);
-    errand->input.rows.rows = errand->rows;
-    errand->input.rows.count = count;
-    return count ? chain_rows_read(txn, errand->rows, from, count, error) : STORE_OK;
-}
-
-static enum store_result load_work(void *context, struct store *store,
-                                   struct ledger *ledger, struct error *error)
-{
-    (void)ledger;
-    struct store_txn *txn;
-    enum store_result result = store_begin(store, &txn, STORE_READ, error);
-    if (result != STORE_OK)
-        return result;
-    result = load_rows(context, txn, error);
-    store_abort(txn);
-    return result;
-}
-
-static enum store_result put_headers(void *context, struct store_txn *txn,
-                                     struct error *error)
-{
-    const struct spv_effect *effect = context;
-    if (effect->kind == SPV_STORE_HEADERS)
-        return chain_rows_replace(txn, effect->headers.from, effect->headers.headers,
-                                  effect->headers.count, error);
-    if (effect->kind == SPV_CUT_FILTER_HEADERS)
-        return chain_rows_cut_filter_headers(txn, effect->cut.from, error);
-    if (effect->kind == SPV_STORE_WHOLE)
-        return whole_heights_add(txn, &effect->whole.height, 1, error);
-    return chain_rows_add_filter_headers(txn, effect->filter_headers.from,
-                                         effect->filter_headers.headers,
-                                         effect->filter_headers.count, error);
-}
-
-static enum store_result headers_work(void *context, struct store *store,
-                                      struct ledger *ledger, struct error *error)
-{
-    (void)ledger;
-    struct errand *errand = context;
-    return store_update(store, put_headers, &errand->effect, error);
-}
-
 static void stored_done(void *context, enum store_result result,
                         const struct error *error)
 {
@@ -239,28 +93,6 @@ static void stored_done(void *context, enum store_result result,
     if (store_answered(errand, result, error))
         step(errand->client, &errand->input);
     errand_free(errand);
-}
-
-static enum store_result apply_work(void *context, struct store *store,
-                                    struct ledger *ledger, struct error *error)
-{
-    (void)store;
-    struct errand *errand = context;
-    const struct spv_effect *effect = &errand->effect;
-    const struct ledger_batch batch = {.epoch = effect->apply.epoch,
-                                       .cohort = effect->apply.cohort,
-                                       .base = effect->apply.base,
-                                       .rows = effect->apply.rows,
-                                       .blocks = effect->apply.blocks,
-                                       .count = effect->apply.count,
-                                       .reorganise = effect->apply.reorganise,
-                                       .commit = effect->apply.commit,
-                                       .retract = effect->apply.retract};
-    enum store_result result = ledger_apply(ledger, &batch, &errand->outcome, error);
-    errand->input.applied.invalid_height = errand->outcome.invalid_height;
-    if (result != STORE_FULL)
-        ledger_cohorts(ledger, &errand->cohorts);
-    return result;
 }
 
 static void log_applied(const struct errand *errand)
@@ -343,60 +175,12 @@ static void apply_done(void *context, enum store_result result, const struct err
     errand_free(errand);
 }
 
-static enum store_result review_work(void *context, struct store *store,
-                                     struct ledger *ledger, struct error *error)
-{
-    (void)store;
-    struct errand *errand = context;
-    const struct spv_effect *effect = &errand->effect;
-    struct ledger_review review;
-    enum store_result result =
-        ledger_review(ledger, &review, effect->review.height, &effect->review.hash,
-                      effect->review.block, error);
-    errand->input.reviewed.lacks = result == STORE_OK && review.lacks;
-    /* When it comes to be the ledger's, it is fetched whole. */
-    errand->input.reviewed.elsewhere = result == STORE_STALE;
-    for (size_t i = 0; i < CHECK_FILTERS && result == STORE_OK; i++) {
-        struct bytes filter = {effect->review.filters[i].data,
-                               effect->review.filters[i].len};
-        errand->input.reviewed.filter_false[i] =
-            filter.data &&
-            gcs_holds_all(filter, &effect->review.hash, review.spent) == GCS_NO_MATCH;
-    }
-    ledger_review_release(&review);
-    return result == STORE_STALE ? STORE_OK : result;
-}
-
-static enum store_result unstage_work(void *context, struct store *store,
-                                      struct ledger *ledger, struct error *error)
-{
-    (void)store;
-    (void)error;
-    const struct errand *errand = context;
-    ledger_unstage(ledger, errand->effect.unstage.cohort);
-    return STORE_OK;
-}
-
 static void unstage_done(void *context, enum store_result result,
                          const struct error *error)
 {
     (void)result;
     (void)error;
     errand_free(context);
-}
-
-static enum store_result look_up_work(void *context, struct store *store,
-                                      struct ledger *ledger, struct error *error)
-{
-    struct errand *errand = context;
-    struct store_txn *txn;
-    enum store_result result = store_begin(store, &txn, STORE_READ, error);
-    if (result != STORE_OK)
-        return result;
-    result = ledger_foresee(ledger, txn, &errand->foreseen,
-                            errand->effect.look_up.transaction, error);
-    store_abort(txn);
-    return result;
 }
 
 static void look_up_done(void *context, enum store_result result,
@@ -410,25 +194,6 @@ static void look_up_done(void *context, enum store_result result,
         step(client, &errand->input);
     }
     errand_free(errand);
-}
-
-static enum store_result put_peers(void *context, struct store_txn *txn,
-                                   struct error *error)
-{
-    const struct spv_effect *effect = context;
-    if (effect->kind == SPV_BAN)
-        return peer_rows_put_ban(txn, effect->ban, now_wall(), error);
-    if (effect->kind == SPV_UNBAN)
-        return peer_rows_lift_ban(txn, effect->ban->address, error);
-    return peer_rows_put_book(txn, effect->book.rows, effect->book.count, error);
-}
-
-static enum store_result peers_work(void *context, struct store *store,
-                                    struct ledger *ledger, struct error *error)
-{
-    (void)ledger;
-    struct errand *errand = context;
-    return store_update(store, put_peers, &errand->effect, error);
 }
 
 static void peers_done(void *context, enum store_result result, const struct error *error)
@@ -453,7 +218,8 @@ static void on_seed(const struct net_address *addresses, size_t count, uint64_t 
 static void send_to_store(struct client *client, struct spv_effect *effect,
                           enum spv_input_kind answer, store_work work, store_done done)
 {
-    store_thread_submit(client->store, work, done, errand_new(client, effect, answer));
+    store_thread_submit(client->store, work, done,
+                        errand_new(client, client->network, effect, answer));
 }
 
 /* Takes over what the effect owns. */
@@ -470,35 +236,35 @@ static void perform(struct client *client, struct spv_effect *effect)
         peer_links_drop(client->links, effect->peer);
         break;
     case SPV_LOAD_ROWS:
-        send_to_store(client, effect, SPV_ROWS, load_work, stored_done);
+        send_to_store(client, effect, SPV_ROWS, errand_load, stored_done);
         break;
     case SPV_STORE_HEADERS:
     case SPV_STORE_FILTER_HEADERS:
     case SPV_CUT_FILTER_HEADERS:
     case SPV_STORE_WHOLE:
-        send_to_store(client, effect, SPV_STORED, headers_work, stored_done);
+        send_to_store(client, effect, SPV_STORED, errand_store_chain, stored_done);
         break;
     case SPV_MATCH:
-        pool_submit(client->workers, match_work, match_done,
-                    errand_new(client, effect, SPV_MATCHED));
+        pool_submit(client->workers, errand_match, match_done,
+                    errand_new(client, client->network, effect, SPV_MATCHED));
         break;
     case SPV_CHECK:
-        pool_submit(client->workers, check_work, check_done,
-                    errand_new(client, effect, SPV_CHECKED));
+        pool_submit(client->workers, errand_check, check_done,
+                    errand_new(client, client->network, effect, SPV_CHECKED));
         break;
     case SPV_APPLY:
-        send_to_store(client, effect, SPV_APPLIED, apply_work, apply_done);
+        send_to_store(client, effect, SPV_APPLIED, errand_apply, apply_done);
         break;
     case SPV_REVIEW:
-        send_to_store(client, effect, SPV_REVIEWED, review_work, stored_done);
+        send_to_store(client, effect, SPV_REVIEWED, errand_review, stored_done);
         break;
     case SPV_UNSTAGE:
-        send_to_store(client, effect, SPV_STORED, unstage_work, unstage_done);
+        send_to_store(client, effect, SPV_STORED, errand_unstage, unstage_done);
         break;
     case SPV_BAN:
     case SPV_UNBAN:
     case SPV_STORE_BOOK:
-        send_to_store(client, effect, SPV_STORED, peers_work, peers_done);
+        send_to_store(client, effect, SPV_STORED, errand_store_peers, peers_done);
         break;
     case SPV_RESOLVE:
         seed_lookup_ask(client->seeds, effect->resolve.name, effect->ticket);
@@ -508,7 +274,7 @@ static void perform(struct client *client, struct spv_effect *effect)
         spv_effect_release(effect);
         break;
     case SPV_LOOK_UP:
-        send_to_store(client, effect, SPV_LOOKED_UP, look_up_work, look_up_done);
+        send_to_store(client, effect, SPV_LOOKED_UP, errand_look_up, look_up_done);
         break;
     }
 }
@@ -616,8 +382,11 @@ bool client_lift_ban(struct client *client, const char *address)
     return banned;
 }
 
-void client_distrust(struct client *client, const char *address)
+bool client_distrust(struct client *client, const char *address)
 {
     const struct spv_input input = {.kind = SPV_DISTRUST, .address = address};
-    step(client, &input);
+    bool could = spv_could_ban(client->spv, address);
+    if (could)
+        step(client, &input);
+    return could;
 }

@@ -49,9 +49,9 @@ const struct spv *client_core(const struct client *client);
 NODISCARD bool client_counters(const struct client *client,
                                struct peer_link_counters *out, uint32_t peer);
 /* The operator's wishes; the address as spv_ban has it. client_lift_ban is false if there
- * is no such ban. */
+ * is no such ban, client_distrust if it could be no peer's. */
 NODISCARD bool client_lift_ban(struct client *client, const char *address);
-void client_distrust(struct client *client, const char *address);
+NODISCARD bool client_distrust(struct client *client, const char *address);
 /* The watch lists were reloaded. */
 void client_cohorts(struct client *client, const struct cohort_table *cohorts);
 

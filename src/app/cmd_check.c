@@ -97,9 +97,9 @@ static void print_settings(const struct config *config)
     for (size_t i = 0; i < config->connect_count; i++)
         printf("%-13s  %s%s\n", i == 0 ? "peers" : "", config->connect[i].text,
                config->connect[i].trusted ? ", trusted" : "");
+    printf("               at least %" PRIu32 " must agree\n", config->min_peers);
     if (config->proxy != NULL)
         printf("proxy          %s\n", config->proxy);
-    printf("               at least %" PRIu32 " must agree\n", config->min_peers);
     for (size_t i = 0; i < config->checkpoint_count; i++) {
         char hash[ID_TEXT_MAX];
         block_hash_text(hash, &config->checkpoints[i].hash);

@@ -203,10 +203,14 @@ enum exit_status cmd_peers(const struct invocation *invocation)
     }
     json_t *request =
         json_pack("{s:s, s:s}", "method", method, "address", invocation->arguments[1]);
+    if (request == NULL) {
+        complain("peers %s: the address isn't UTF-8 text", method);
+        return EXIT_USAGE;
+    }
     char *line = json_dumps(request, JSON_COMPACT);
     enum exit_status status =
         ask_watcher(invocation, line, CALL_LIMIT_MS, "bans are the running watcher's",
-                    "`reservewatch peers` lists who is banned");
+                    "`reservewatch peers` lists peers and bans");
     free(line);
     json_decref(request);
     return status;

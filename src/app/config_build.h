@@ -53,6 +53,10 @@ const struct config_key *config_key_find(const char *name);
 /* The kind of section that has this key; NULL if none has. */
 const char *config_kind_of(const char *key);
 
+/* The section's first entry of this key; NULL if there is none. */
+const struct config_entry *config_entry_of(const struct config_section *section,
+                                           const char *key);
+
 /* Read the global keys of all sources. */
 void config_build_globals(struct config_build *build);
 /* Read the sections of the file. */
@@ -61,9 +65,6 @@ void config_build_sections(struct config_build *build);
 /* ---- between config_sections.c and config_publisher.c ---- */
 
 bool config_is_one_of(const char *word, const char *const *words, size_t count);
-/* The section's entry of this key; NULL if there is none. */
-const struct config_entry *config_entry_of(const struct config_section *section,
-                                           const char *key);
 /* A fault for each key that isn't one of these, and for each given twice. */
 void config_check_keys(struct config_build *build, const struct config_section *section,
                        const char *const *keys, size_t key_count);

@@ -1,4 +1,5 @@
 /* The global keys of every source, put together. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,14 +80,6 @@ static void read_command_line(struct config_build *build)
 
 /* ---- putting them together ---- */
 
-static size_t count_of(const struct config_section *section, const char *key)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < section->count; i++)
-        count += strcmp(section->entries[i].key, key) == 0;
-    return count;
-}
-
 static void check_section(struct config_build *build,
                           const struct config_section *section)
 {
@@ -108,13 +101,20 @@ static void check_section(struct config_build *build,
     }
 }
 
+/* Where the key's values are taken from. */
+static const struct config_section *source_of(const struct config_build *build,
+                                              const char *key)
+{
+    if (config_entry_of(&build->command_line, key) != NULL)
+        return &build->command_line;
+    if (config_entry_of(&build->environment, key) != NULL)
+        return &build->environment;
+    return &build->file.sections[0];
+}
+
 static void set_key(struct config_build *build, const struct config_key *key)
 {
-    const struct config_section *from = &build->command_line;
-    if (count_of(from, key->name) == 0)
-        from = &build->environment;
-    if (count_of(from, key->name) == 0)
-        from = &build->file.sections[0];
+    const struct config_section *from = source_of(build, key->name);
     size_t used = 0;
     for (size_t i = 0; i < from->count && used <= CONFIG_REPEATS_MAX; i++) {
         const struct config_entry *entry = &from->entries[i];
@@ -148,38 +148,66 @@ static void set_defaults(struct config_build *build)
     config->http_hosts = mem_zalloc(CONFIG_REPEATS_MAX, sizeof(*config->http_hosts));
 }
 
+/* Of the entry in force; the file if the key isn't given. */
+static const char *place_of(const struct config_build *build, const char *key)
+{
+    const struct config_entry *entry = config_entry_of(source_of(build, key), key);
+    return entry != NULL ? entry->place : build->sources->path;
+}
+
+static void default_datadir(struct config_build *build)
+{
+    struct config *config = build->config;
+    const char *home = build->sources->home;
+    if (home == NULL) {
+        config_fault(build, build->sources->path,
+                     "datadir= isn't given and HOME isn't set; give one of them");
+        return;
+    }
+    char *folder = path_join(home, ".reservewatch");
+    config->datadir = path_join(folder, config->network->name);
+    free(folder);
+}
+
+static void default_min_peers(struct config_build *build)
+{
+    struct config *config = build->config;
+    config->min_peers = config->connect_count > 0 ? 1 : MIN_PEERS_DEFAULT;
+    if (config->connect_count == 0 && config->outbound < MIN_PEERS_DEFAULT)
+        config_fault(build, place_of(build, "outbound"),
+                     "outbound=%" PRIu32 " can't meet min_peers, which is %d; raise it, "
+                     "or lower min_peers=",
+                     config->outbound, MIN_PEERS_DEFAULT);
+}
+
+static void default_http_bind(struct config *config)
+{
+    char text[ENDPOINT_TEXT_MAX];
+    snprintf(text, sizeof(text), "127.0.0.1:%u", (unsigned)config->network->http_port);
+    config->http_bind = mem_strdup(text);
+}
+
 /* Those that depend on other keys. */
 static void set_late_default(struct config_build *build, const char *key)
 {
     struct config *config = build->config;
-    char text[ENDPOINT_TEXT_MAX];
-    if (strcmp(key, "datadir") == 0 && config->datadir == NULL) {
-        const char *home = build->sources->home;
-        if (home == NULL) {
-            config_fault(build, build->sources->path,
-                         "datadir= isn't given and HOME isn't set; give one of them");
-            return;
-        }
-        char *folder = path_join(home, ".reservewatch");
-        config->datadir = path_join(folder, config->network->name);
-        free(folder);
-    } else if (strcmp(key, "min_peers") == 0 && config->min_peers == 0) {
-        config->min_peers = config->connect_count > 0 ? 1 : MIN_PEERS_DEFAULT;
-        if (config->connect_count == 0 && config->outbound < MIN_PEERS_DEFAULT)
-            config_fault(build, build->sources->path,
-                         "outbound=%u can't meet min_peers, which is %d; raise it, or "
-                         "lower min_peers=",
-                         config->outbound, MIN_PEERS_DEFAULT);
-    } else if (strcmp(key, "node_cookie_file") == 0 &&
-               (config->node_rpc == NULL) != (config->node_cookie_file == NULL)) {
-        config_fault(build, build->sources->path,
-                     "node_rpc= and node_cookie_file= belong together; give both or "
-                     "neither");
-    } else if (strcmp(key, "http_bind") == 0 && config->http_bind == NULL) {
-        snprintf(text, sizeof(text), "127.0.0.1:%u",
-                 (unsigned)config->network->http_port);
-        config->http_bind = mem_strdup(text);
-    }
+    if (strcmp(key, "datadir") == 0 && config->datadir == NULL)
+        default_datadir(build);
+    else if (strcmp(key, "min_peers") == 0 && config->min_peers == 0)
+        default_min_peers(build);
+    else if (strcmp(key, "http_bind") == 0 && config->http_bind == NULL)
+        default_http_bind(config);
+}
+
+static void check_node(struct config_build *build)
+{
+    const struct config *config = build->config;
+    if ((config->node_rpc == NULL) == (config->node_cookie_file == NULL))
+        return;
+    config_fault(
+        build,
+        place_of(build, config->node_rpc != NULL ? "node_rpc" : "node_cookie_file"),
+        "node_rpc= and node_cookie_file= belong together; give both or neither");
 }
 
 void config_build_globals(struct config_build *build)
@@ -193,4 +221,5 @@ void config_build_globals(struct config_build *build)
         set_key(build, &config_keys[i]);
         set_late_default(build, config_keys[i].name);
     }
+    check_node(build);
 }

@@ -6,6 +6,7 @@
 
 #include "app/config_build.h"
 #include "app/endpoint.h"
+#include "base/decimal.h"
 #include "base/hex.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -86,16 +87,11 @@ static bool set_connect(struct config_build *build, const struct config_entry *e
 
 static bool parse_number(uint32_t *out, const char *text, size_t len, uint32_t max)
 {
-    uint64_t value = 0;
-    if (len == 0 || len > 10)
+    uint64_t value;
+    if (!decimal_parse(&value, text, len, max))
         return false;
-    for (size_t i = 0; i < len; i++) {
-        if (text[i] < '0' || text[i] > '9')
-            return false;
-        value = value * 10 + (uint64_t)(text[i] - '0');
-    }
     *out = (uint32_t)value;
-    return value <= max;
+    return true;
 }
 
 static bool set_outbound(struct config_build *build, const struct config_entry *entry,

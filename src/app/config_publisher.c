@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "app/config_build.h"
+#include "base/decimal.h"
 #include "base/mem.h"
 #include "feeds/evm/evm_publisher.h"
 #include "io/url.h"
@@ -71,20 +72,6 @@ static const struct config_entry *needed(struct config_build *build,
     return entry;
 }
 
-static bool parse_number(uint64_t *out, const char *text, uint64_t max)
-{
-    uint64_t value = 0;
-    if (*text == '\0')
-        return false;
-    for (; *text != '\0'; text++) {
-        if (*text < '0' || *text > '9' || value > (max - (uint64_t)(*text - '0')) / 10)
-            return false;
-        value = value * 10 + (uint64_t)(*text - '0');
-    }
-    *out = value;
-    return true;
-}
-
 static void set_rpc(struct config_build *build, struct config_publisher *publisher,
                     const struct config_section *section)
 {
@@ -106,9 +93,9 @@ static void set_chain(struct config_build *build, struct config_publisher *publi
                       const struct config_section *section)
 {
     const struct config_entry *entry = needed(build, section, "chain_id", "1");
-    if (entry != NULL &&
-        (!parse_number(&publisher->evm.chain_id, entry->value, INT64_MAX) ||
-         publisher->evm.chain_id == 0))
+    if (entry != NULL && (!decimal_parse(&publisher->evm.chain_id, entry->value,
+                                         strlen(entry->value), INT64_MAX) ||
+                          publisher->evm.chain_id == 0))
         config_fault(build, entry->place, "chain_id '%.40s': write a number such as 1",
                      entry->value);
     entry = needed(build, section, "contract", "0x... (the ReserveFeed's address)");
@@ -120,7 +107,9 @@ static void set_chain(struct config_build *build, struct config_publisher *publi
     uint64_t blocks;
     if (entry == NULL || strcmp(entry->value, "finalized") == 0)
         publisher->evm.finality = EVM_FINALITY_TAG;
-    else if (parse_number(&blocks, entry->value, FINALITY_BLOCKS_MAX) && blocks > 0)
+    else if (decimal_parse(&blocks, entry->value, strlen(entry->value),
+                           FINALITY_BLOCKS_MAX) &&
+             blocks > 0)
         publisher->evm.finality = (uint32_t)blocks;
     else
         config_fault(build, entry->place,

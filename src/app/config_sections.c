@@ -53,7 +53,12 @@ void config_check_keys(struct config_build *build, const struct config_section *
     for (size_t i = 0; i < section->count; i++) {
         const struct config_entry *entry = &section->entries[i];
         if (!config_is_one_of(entry->key, keys, key_count)) {
-            config_unknown_key(build, entry, where, keys, key_count);
+            if (strcmp(section->kind, "publisher") == 0 &&
+                config_publisher_has_key(entry->key))
+                config_fault(build, entry->place,
+                             "%s %s: is for another type=", entry->key, where);
+            else
+                config_unknown_key(build, entry, where, keys, key_count);
             continue;
         }
         const struct config_entry *first = config_entry_of(section, entry->key);

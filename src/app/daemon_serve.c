@@ -178,6 +178,10 @@ static void rescan_done(void *context, enum store_result result,
         answer(job->call, false, error->text);
     } else if (job->rescan.unwatched) {
         answer(job->call, false, "nothing is watched");
+    } else if (job->rescan.unscanned) {
+        snprintf(text, sizeof text, "no block from height %u on has been scanned",
+                 job->rescan.from);
+        answer(job->call, false, text);
     } else {
         log_retraction(&job->rescan.outcome);
         client_cohorts(daemon->client, &job->rescan.cohorts);
@@ -215,10 +219,10 @@ static void change_ban(struct daemon *daemon, struct control_call *call,
         answer(call, false, "no address is given, or one that is too long");
         return;
     }
-    if (!unban)
-        client_distrust(daemon->client, address);
-    else if (!client_lift_ban(daemon->client, address)) {
-        snprintf(text, sizeof text, "%s isn't banned", address);
+    if (unban ? !client_lift_ban(daemon->client, address)
+              : !client_distrust(daemon->client, address)) {
+        snprintf(text, sizeof text, "%s %s", address,
+                 unban ? "isn't banned" : "is no peer's address");
         answer(call, false, text);
         return;
     }

@@ -5,6 +5,8 @@
 
 #include <arpa/inet.h>
 
+#include "base/decimal.h"
+
 #define HOST_MAX 253
 #define LABEL_MAX 63
 
@@ -44,17 +46,12 @@ static bool ipv6_valid(const char *text, size_t len)
 
 static bool port_parse(uint16_t *port, const char *text)
 {
-    uint32_t value = 0;
+    uint64_t value;
     size_t len = strlen(text);
-    if (len == 0 || len > 5)
+    if (len > 5 || !decimal_parse(&value, text, len, UINT16_MAX) || value == 0)
         return false;
-    for (size_t i = 0; i < len; i++) {
-        if (text[i] < '0' || text[i] > '9')
-            return false;
-        value = value * 10 + (uint32_t)(text[i] - '0');
-    }
     *port = (uint16_t)value;
-    return value > 0 && value <= UINT16_MAX;
+    return true;
 }
 
 bool endpoint_parse(char out[static ENDPOINT_TEXT_MAX], const char *text,
@@ -71,7 +68,8 @@ bool endpoint_parse(char out[static ENDPOINT_TEXT_MAX], const char *text,
         return error_set(error, "'%.80s': write an IPv6 address in brackets: [%.80s]:%u",
                          text, text, (unsigned)default_port);
     } else {
-        good = host_name_valid(text, (size_t)(rest - text));
+        good =
+            host_name_valid(text, (size_t)(rest - text)) && strncmp(rest, "://", 3) != 0;
     }
     if (!good || (*rest != '\0' && *rest != ':'))
         return error_set(error,

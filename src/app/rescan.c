@@ -4,13 +4,23 @@
 
 #include "base/log.h"
 
+static bool has_scanned(const struct cohort_table *cohorts, uint32_t height)
+{
+    for (size_t i = 0; i < cohorts->count; i++) {
+        if (cohorts->at[i].cursor >= height)
+            return true;
+    }
+    return false;
+}
+
 enum store_result rescan_work(struct rescan *rescan, struct ledger *ledger,
                               struct error *error)
 {
     rescan_release(rescan); /* of an attempt for which there was no room */
     ledger_cohorts(ledger, &rescan->cohorts);
     rescan->unwatched = rescan->cohorts.count == 0;
-    if (rescan->unwatched)
+    rescan->unscanned = !has_scanned(&rescan->cohorts, rescan->from);
+    if (rescan->unwatched || rescan->unscanned)
         return STORE_OK;
     const struct ledger_batch batch = {.epoch = rescan->cohorts.epoch,
                                        .base = rescan->from > 0 ? rescan->from - 1 : 0,

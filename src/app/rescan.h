@@ -7,6 +7,7 @@
 struct rescan {
     uint32_t from;  /* the first block that is scanned again */
     bool unwatched; /* done: nothing is watched, so nothing happened */
+    bool unscanned; /* done: no block from there on was scanned, so nothing happened */
     struct ledger_outcome outcome;
     struct cohort_table cohorts; /* done: those there are now */
 };

@@ -13,10 +13,10 @@
 /* A peer that leaves more than this unread is let go: our longest runs of requests are
  * thousands of times smaller. */
 #define PEER_LINK_OUTPUT_MAX ((size_t)8 << 20)
-/* What one peer can make us hold, some 12 MB: the longest message, not yet whole; the usual
- * buffer of 64 KiB beside it, while that takes its place; what it leaves unread of what we
- * send, should the core ever send so much. The core adds some 2 KiB of state, and answers
- * that it asked for, which RECEIVE_BUDGET bounds over all peers. */
+/* What one peer can make us hold, some 12 MB: the longest message, not yet whole; the
+ * usual buffer of 64 KiB beside it, while that takes its place; what it leaves unread of
+ * what we send, should the core ever send so much. The core adds some 2 KiB of state, and
+ * answers that it asked for, which RECEIVE_BUDGET bounds over all peers. */
 #define PEER_LINK_MEMORY_MAX                                                             \
     (FRAME_HEADER_SIZE + (size_t)FRAME_PAYLOAD_MAX + ((size_t)64 << 10) +                \
      PEER_LINK_OUTPUT_MAX)

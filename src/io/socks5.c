@@ -1,6 +1,7 @@
 #include "io/socks5.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/hex.h"
@@ -19,9 +20,8 @@
 static bool split(struct socks5 *socks, const char *address)
 {
     const char *colon = strrchr(address, ':');
-    unsigned port = 0;
-    if (colon == NULL || sscanf(colon + 1, "%5u", &port) != 1 || port == 0 ||
-        port > UINT16_MAX)
+    unsigned long port = colon != NULL ? strtoul(colon + 1, NULL, 10) : 0;
+    if (port == 0 || port > UINT16_MAX)
         return false;
     size_t len = (size_t)(colon - address);
     if (len == 0 || len > SOCKS5_HOST_MAX)

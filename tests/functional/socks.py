@@ -71,25 +71,25 @@ class Proxy:
             client.close()
 
     def _shake(self, client):
-        version, count = _read(client, 2)
-        methods = _read(client, count)
+        version, count = read_exactly(client, 2)
+        methods = read_exactly(client, count)
         assert version == 5 and METHOD_LOGIN in methods
         client.sendall(bytes([5, METHOD_LOGIN]))
-        _read(client, 1)
-        user = _read(client, _read(client, 1)[0]).decode()
-        password = _read(client, _read(client, 1)[0]).decode()
+        read_exactly(client, 1)
+        user = read_exactly(client, read_exactly(client, 1)[0]).decode()
+        password = read_exactly(client, read_exactly(client, 1)[0]).decode()
         client.sendall(bytes([1, 0]))
-        _, _, _, kind = _read(client, 4)
+        _, _, _, kind = read_exactly(client, 4)
         if kind == NAME:
-            host = _read(client, _read(client, 1)[0]).decode()
+            host = read_exactly(client, read_exactly(client, 1)[0]).decode()
         else:
             family, size = (socket.AF_INET, 4) if kind == IPV4 else (socket.AF_INET6, 16)
-            host = socket.inet_ntop(family, _read(client, size))
-        port, = struct.unpack('>H', _read(client, 2))
+            host = socket.inet_ntop(family, read_exactly(client, size))
+        port, = struct.unpack('>H', read_exactly(client, 2))
         return Asked(user, password, host, port)
 
 
-def _read(stream, count):
+def read_exactly(stream, count):
     data = b''
     while len(data) < count:
         more = stream.recv(count - len(data))

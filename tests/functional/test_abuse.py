@@ -81,6 +81,9 @@ def test_distrust_and_unban(node, make_node, watch):
     watcher.start()
     wait_for_height(watcher, 5)
     assert watcher.status()['bans'] == []
+    for nobody in ('nonsense', node.address().rpartition(':')[0]):
+        refused = watcher.run('peers', 'distrust', nobody)
+        assert refused.returncode == 1 and f"{nobody} is no peer's address" in refused.stderr, refused
     result = watcher.run('peers', 'distrust', node.address())
     assert result.returncode == 0, result.stderr
     assert result.stdout == f'{node.address()}: let go, and banned for a day\n'

@@ -154,6 +154,9 @@ def test_faults_of_the_command_line(node, make_watcher):
             (['reload', '--csv'], ['has no --csv']),
             (['coins', FEED, '--csv', '--json'], ['either --json or --csv']),
             (['run', '--json'], ['has no --json']),
+            (['peers', 'unban'], ['which peer?']),
+            (['peers', 'unbann', 'x'], ["'unbann'", 'unban and distrust']),
+            (['peers', 'unban', b'\xff'], ["isn't UTF-8 text"]),
             (['--network=regtets', 'check'], ['regtets', 'regtest'])):
         result = watcher.run(*arguments)
         assert result.returncode == USAGE and result.stdout == '', result

@@ -7,7 +7,7 @@ import threading
 import time
 
 from p2p import PROTOCOL, SERVICES
-from socks import Proxy
+from socks import Proxy, read_exactly
 from waiting import free_port, wait_until
 from wallet import compact_size, hash256, sized
 
@@ -87,23 +87,13 @@ class SignetNode:
         self.commands.append(commands)
         try:
             while True:
-                head = self._read(stream, 24)
+                head = read_exactly(stream, 24)
                 size, = struct.unpack_from('<I', head, 16)
-                payload = self._read(stream, size)
+                payload = read_exactly(stream, size)
                 commands.append(head[4:16].rstrip(b'\0').decode())
                 self._answer(stream, commands[-1], payload)
         except OSError:
             stream.close()
-
-    @staticmethod
-    def _read(stream, count):
-        data = b''
-        while len(data) < count:
-            more = stream.recv(count - len(data))
-            if not more:
-                raise ConnectionError('closed')
-            data += more
-        return data
 
     @staticmethod
     def _send(stream, command, payload=b''):

@@ -74,6 +74,8 @@ def test_rescan_mends_every_table(node, watcher, table, at):
 def test_rescan_from_a_height(node, watcher):
     watcher.start()
     watcher.wait_for(lambda s: s['pid'] == watcher.process.pid and s['synced'], 'being synced again')
+    refused = watcher.run('rescan', '--from=11')
+    assert refused.returncode == FAILED and 'no block from height 11 on' in refused.stderr, refused
     reply = watcher.json('rescan', '--from=3')
     assert reply == {'ok': True, 'message': 'scanning again from height 3: 8 blocks taken back'}
     wait_good(watcher, 10, SUM)

@@ -376,6 +376,20 @@ static void the_book_outlives_a_restart(void **state)
     world_close(&world);
 }
 
+/* The operator may distrust who isn't connected, under the name that its ban has. */
+static void a_host_can_be_distrusted(void **state)
+{
+    (void)state;
+    struct world world;
+    open_outbound(&world, 4);
+    assert_true(spv_could_ban(world.spv, "20.0.0.1"));
+    assert_true(spv_could_ban(world.spv, "2001:db8::1"));
+    assert_false(spv_could_ban(world.spv, "20.0.0.1:8333"));
+    assert_false(spv_could_ban(world.spv, "[2001:db8::1]"));
+    assert_false(spv_could_ban(world.spv, "nonsense"));
+    world_close(&world);
+}
+
 /* An old book of which nobody answers any more: after a minute seeds are asked again. */
 static void a_stale_book_is_no_end(void **state)
 {
@@ -500,6 +514,7 @@ int main(void)
         cmocka_unit_test(malformed_addresses_are_a_fault),
         cmocka_unit_test(a_proxy_reaches_onions_and_seeds),
         cmocka_unit_test(the_book_outlives_a_restart),
+        cmocka_unit_test(a_host_can_be_distrusted),
         cmocka_unit_test(a_stale_book_is_no_end),
         cmocka_unit_test(peers_rotate),
         cmocka_unit_test(a_stale_tip_is_probed),

@@ -107,6 +107,9 @@ static void who_is_distrusted_is_banned(void **state)
                 &(struct spv_input){.kind = SPV_DISTRUST, .address = "two.test:18444"});
     assert_int_equal(world_count(&world, SPV_DROP), 1);
     assert_int_equal(spv_count_ready(world.spv), 1);
+    assert_true(spv_could_ban(world.spv, "two.test:18444"));
+    assert_false(spv_could_ban(world.spv, "two.test"));
+    assert_false(spv_could_ban(world.spv, "20.0.0.1"));
     world_input(&world, &(struct spv_input){.kind = SPV_DISTRUST, .address = "20.0.0.1"});
     assert_int_equal(world_count(&world, SPV_DROP), 0);
     assert_int_equal(spv_bans(world.spv, bans, 2, world_now(&world)), 2);

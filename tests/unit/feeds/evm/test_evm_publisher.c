@@ -1,31 +1,6 @@
 #include "feeds/evm/evm_publisher.h"
 
-#include "publisher_rig.h"
-
-static struct fake_chain *chain;
-static struct rig rig;
-
-static int setup(void **state)
-{
-    (void)state;
-    chain = rig_chain();
-    rig_init(&rig, chain, 0);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    rig_release(&rig);
-    free(chain);
-    return 0;
-}
-
-static void again(void)
-{
-    teardown(NULL);
-    setup(NULL);
-}
+#include "one_publisher.h"
 
 /* ---- the way of a round ---- */
 

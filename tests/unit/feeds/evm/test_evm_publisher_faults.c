@@ -1,31 +1,6 @@
-#include "publisher_rig.h"
+#include "one_publisher.h"
 
 #include <limits.h>
-
-static struct fake_chain *chain;
-static struct rig rig;
-
-static int setup(void **state)
-{
-    (void)state;
-    chain = rig_chain();
-    rig_init(&rig, chain, 0);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    rig_release(&rig);
-    free(chain);
-    return 0;
-}
-
-static void again(void)
-{
-    teardown(NULL);
-    setup(NULL);
-}
 
 /* With each sample that comes, until the report stands there. */
 static void settle(void)
@@ -42,14 +17,6 @@ static void settle(void)
     assert_int_equal(rig_latest(&rig)->state.round, 1);
     assert_int_equal(fake_reports(chain, 0), 1);
     assert_int_equal(rig_status(&rig).condition, EVM_WORKING);
-}
-
-static void assert_condition(enum evm_condition condition, const char *word)
-{
-    struct evm_status status = rig_status(&rig);
-    assert_string_equal(evm_condition_name(status.condition),
-                        evm_condition_name(condition));
-    assert_non_null(strstr(status.detail, word));
 }
 
 static unsigned mined_reverts(void)

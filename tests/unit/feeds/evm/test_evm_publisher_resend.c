@@ -1,38 +1,5 @@
 /* A transaction that was sent comes to nothing, or moves: whether it goes out again. */
-#include "publisher_rig.h"
-
-static struct fake_chain *chain;
-static struct rig rig;
-
-static int setup(void **state)
-{
-    (void)state;
-    chain = rig_chain();
-    rig_init(&rig, chain, 0);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    rig_release(&rig);
-    free(chain);
-    return 0;
-}
-
-static void assert_condition(enum evm_condition condition, const char *word)
-{
-    struct evm_status status = rig_status(&rig);
-    assert_string_equal(evm_condition_name(status.condition),
-                        evm_condition_name(condition));
-    assert_non_null(strstr(status.detail, word));
-}
-
-static void again(void)
-{
-    teardown(NULL);
-    setup(NULL);
-}
+#include "one_publisher.h"
 
 /* No transaction of ours was paid for in vain. */
 static void assert_no_reverts(void)

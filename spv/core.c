@@ -226,7 +226,7 @@ static void start_scanned(struct spv *spv, const struct spv_start *start)
         height_set_add(&spv->whole, start->whole[i]);
         height_set_add(&spv->settled, start->whole[i]);
     }
-    for (size_t i = 0; i < spv->cohorts.count && !spv->scan_blocks; i++) {
+    for (size_t i = 0; i < spv->cohorts.count; i++) {
         uint32_t cursor = spv->cohorts.at[i].cursor;
         if (cursor > spv->stored->height)
             cursor = spv->stored->height;

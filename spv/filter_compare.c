@@ -301,8 +301,11 @@ static void compare_hashes(struct spv *spv, struct peer *peer, uint32_t from,
             verdict = dispute_add(spv, peer, height, &block, hash, &previous, &ours);
         if (verdict == DISPUTE_BANNED)
             return;
-        if (verdict == DISPUTE_NO_ROOM)
+        if (verdict == DISPUTE_NO_ROOM) {
+            there =
+                spv->dispute_count < DISPUTES_MAX; /* others' have to be settled first */
             break;
+        }
         previous = ours;
     }
     claims->compared = height;

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "spv/core_rooms.h"
+#include "spv/mempool.h"
 
 /* Addresses looked at for one slot at a time. */
 #define PICKS 32
@@ -220,6 +221,8 @@ void outbound_probed(struct spv *spv, struct peer *probe)
         peer_drop(spv, probe, NULL);
         return;
     }
+    /* Announcers of transactions are known by their place. */
+    mempool_peer_gone(spv, probe);
     struct peer moved = *probe;
     *probe = *place;
     *place = moved;

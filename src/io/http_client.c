@@ -37,6 +37,7 @@ struct post {
     size_t len;
     struct mono_time deadline;
     int64_t timeout_ms;
+    http_received received; /* of a GET; NULL: a POST */
     http_answered answered;
     void *context;
     bool sent_again;
@@ -123,6 +124,22 @@ static void on_connected(void *context)
     set_state(context, CLIENT_EXCHANGING);
 }
 
+static void on_received(struct evbuffer *piece, void *context)
+{
+    struct http_client *client = context;
+    struct post *post = client->posts;
+    post->deadline = mono_add(now_mono(), post->timeout_ms);
+    client->delivering = true;
+    size_t count = (size_t)evbuffer_peek(piece, -1, NULL, NULL, 0);
+    struct evbuffer_iovec *parts = mem_zalloc(count, sizeof(*parts));
+    (void)evbuffer_peek(piece, -1, NULL, parts, (int)count);
+    for (size_t i = 0; i < count; i++)
+        post->received((struct bytes){parts[i].iov_base, parts[i].iov_len},
+                       post->context);
+    free(parts);
+    client->delivering = false;
+}
+
 static void on_answered(int status, int64_t retry_after, struct evbuffer *body,
                         void *context)
 {
@@ -189,13 +206,16 @@ static void on_lookup(const struct lookup_result *result, void *context)
 static void send_request(struct http_client *client)
 {
     const struct post *post = client->posts;
-    http_connection_post(client->connection, (struct bytes){post->body, post->len});
+    if (post->received != NULL)
+        http_connection_get(client->connection);
+    else
+        http_connection_post(client->connection, (struct bytes){post->body, post->len});
 }
 
 static void try_next_address(struct http_client *client)
 {
-    const struct http_connection_handler handler = {on_connected, on_answered, on_failed,
-                                                    on_closed, client};
+    const struct http_connection_handler handler = {on_connected, on_received, on_answered,
+                                                    on_failed, on_closed, client};
     const struct sockaddr_storage *address =
         &client->addresses.addresses[client->next_address++];
     struct error error;
@@ -403,15 +423,14 @@ void http_client_free(struct http_client *client)
     free(client);
 }
 
-bool http_client_post(struct http_client *client, uint64_t ticket, struct bytes body,
-                      int64_t timeout_ms, http_answered answered, void *context)
+/* NULL if too many wait. */
+static struct post *add_post(struct http_client *client, uint64_t ticket,
+                             int64_t timeout_ms, http_answered answered, void *context)
 {
     if (client->post_count == HTTP_CLIENT_POSTS_MAX)
-        return false;
+        return NULL;
     struct post *post = mem_zalloc(1, sizeof(*post));
     post->ticket = ticket;
-    post->body = mem_dup(body.data, body.len);
-    post->len = body.len;
     post->deadline = mono_add(now_mono(), timeout_ms);
     post->timeout_ms = timeout_ms;
     post->answered = answered;
@@ -422,6 +441,27 @@ bool http_client_post(struct http_client *client, uint64_t ticket, struct bytes 
     *end = post;
     client->post_count++;
     settle_soon(client);
+    return post;
+}
+
+bool http_client_post(struct http_client *client, uint64_t ticket, struct bytes body,
+                      int64_t timeout_ms, http_answered answered, void *context)
+{
+    struct post *post = add_post(client, ticket, timeout_ms, answered, context);
+    if (post == NULL)
+        return false;
+    post->body = mem_dup(body.data, body.len);
+    post->len = body.len;
+    return true;
+}
+
+bool http_client_get(struct http_client *client, uint64_t ticket, int64_t silence_ms,
+                     http_received received, http_answered answered, void *context)
+{
+    struct post *post = add_post(client, ticket, silence_ms, answered, context);
+    if (post == NULL)
+        return false;
+    post->received = received;
     return true;
 }
 

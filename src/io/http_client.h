@@ -1,11 +1,12 @@
-/* POSTs of JSON to one endpoint, over HTTP or HTTPS. One connection, kept alive between
- * posts and made anew when it has ended; posts go out one after the other, in order.
+/* POSTs of JSON to one endpoint, and GETs of what lies there, over HTTP or HTTPS. One
+ * connection, kept alive between requests and made anew when it has ended; they go out one
+ * after the other, in order.
  *
  * TLS 1.2 at least; the certificate's chain and name are always verified. Redirects
  * aren't followed.
  *
  * Where a kept-alive connection turns out to have ended before any byte of an answer, the
- * post goes out once more on a new one: a body must bear arriving twice. */
+ * request goes out once more on a new one: a body must bear arriving twice. */
 #ifndef IO_HTTP_CLIENT_H
 #define IO_HTTP_CLIENT_H
 
@@ -65,6 +66,18 @@ void http_client_free(struct http_client *client);
 NODISCARD bool http_client_post(struct http_client *client, uint64_t ticket,
                                 struct bytes body, int64_t timeout_ms,
                                 http_answered answered, void *context);
+
+/* The next bytes of an answer with status 200, valid during the call, which comes from
+ * within the library's work: it may stop the loop, but calls nothing of the client. */
+typedef void (*http_received)(struct bytes piece, void *context);
+
+/* GET what the URL names. The body goes to `received` as it comes, that of an answer with
+ * another status nowhere; `answered` ends it, without a body. It has `silence_ms` until the
+ * first byte of the body, its turn in the queue included, and as much from one piece to the
+ * next. The rest as in http_client_post. */
+NODISCARD bool http_client_get(struct http_client *client, uint64_t ticket,
+                               int64_t silence_ms, http_received received,
+                               http_answered answered, void *context);
 
 /* "https://host:port", without the path, which may hold a key. */
 const char *http_client_name(const struct http_client *client);

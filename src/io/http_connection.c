@@ -165,32 +165,36 @@ static void on_response(struct evhttp_request *request, void *context)
         handler->closed(handler->context);
 }
 
-static struct evhttp_request *make_request(struct http_connection *connection,
-                                           struct bytes body)
+/* The library drains the piece. */
+static void on_piece(struct evhttp_request *request, void *context)
 {
-    static const char *const headers[][2] = {
-        {"Content-Type", "application/json"},
-        {"Accept", "application/json"},
-        {"User-Agent", "reservewatch/" RESERVEWATCH_VERSION},
-    };
+    struct http_connection *connection = context;
+    if (evhttp_request_get_response_code(request) == HTTP_OK)
+        connection->handler.received(evhttp_request_get_input_buffer(request),
+                                     connection->handler.context);
+}
+
+static struct evhttp_request *make_request(struct http_connection *connection,
+                                           const char *const (*headers)[2], size_t count)
+{
     struct evhttp_request *request = evhttp_request_new(on_response, connection);
     evhttp_request_set_error_cb(request, on_request_error);
     struct evkeyvalq *out = evhttp_request_get_output_headers(request);
     evhttp_add_header(out, "Host", url_authority(&connection->endpoint->url));
-    for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++)
+    evhttp_add_header(out, "User-Agent", "reservewatch/" RESERVEWATCH_VERSION);
+    for (size_t i = 0; i < count; i++)
         evhttp_add_header(out, headers[i][0], headers[i][1]);
     if (connection->endpoint->authorization != NULL)
         evhttp_add_header(out, "Authorization", connection->endpoint->authorization);
-    evbuffer_add(evhttp_request_get_output_buffer(request), body.data, body.len);
     return request;
 }
 
-void http_connection_post(struct http_connection *connection, struct bytes body)
+static void send_request(struct http_connection *connection,
+                         struct evhttp_request *request, enum evhttp_cmd_type method)
 {
-    struct evhttp_request *request = make_request(connection, body);
     connection->busy = true;
     connection->answer_began = false;
-    if (evhttp_make_request(connection->http, request, EVHTTP_REQ_POST,
+    if (evhttp_make_request(connection->http, request, method,
                             connection->endpoint->url.target) != 0) {
         connection->busy = false;
         request_failed(connection);
@@ -200,6 +204,25 @@ void http_connection_post(struct http_connection *connection, struct bytes body)
     bufferevent_getcb(connection->transport, NULL, NULL, &connection->library_event,
                       &connection->library_context);
     bufferevent_setcb(connection->transport, NULL, NULL, on_connection_event, connection);
+}
+
+void http_connection_post(struct http_connection *connection, struct bytes body)
+{
+    static const char *const headers[][2] = {
+        {"Content-Type", "application/json"},
+        {"Accept", "application/json"},
+    };
+    struct evhttp_request *request = make_request(connection, headers, 2);
+    evbuffer_add(evhttp_request_get_output_buffer(request), body.data, body.len);
+    send_request(connection, request, EVHTTP_REQ_POST);
+}
+
+void http_connection_get(struct http_connection *connection)
+{
+    static const char *const headers[][2] = {{"Accept-Encoding", "identity"}};
+    struct evhttp_request *request = make_request(connection, headers, 1);
+    evhttp_request_set_chunked_cb(request, on_piece);
+    send_request(connection, request, EVHTTP_REQ_GET);
 }
 
 static int open_socket(const struct sockaddr_storage *address)

@@ -21,6 +21,9 @@
 struct http_connection_handler {
     /* TLS included. */
     void (*connected)(void *context);
+    /* For a GET: the next bytes of the body of an answer with status 200, drained
+     * afterwards. */
+    void (*received)(struct evbuffer *piece, void *context);
     /* The body may be moved out. */
     void (*answered)(int status, int64_t retry_after, struct evbuffer *body,
                      void *context);
@@ -53,5 +56,7 @@ void http_connection_free(struct http_connection *connection);
 
 /* POST; the first one connects. Not before the one before has been answered. */
 void http_connection_post(struct http_connection *connection, struct bytes body);
+/* GET, in the same way. */
+void http_connection_get(struct http_connection *connection);
 
 #endif

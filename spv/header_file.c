@@ -38,12 +38,13 @@ static bool prefix_holds(struct reader *reader, enum header_file_kind kind,
         return error_set(error, "its prefix says version %u; only %u is known",
                          (unsigned)version, VERSION);
     if (type != (uint8_t)kind)
-        return error_set(error, "its prefix says kind %u, %s are %u; name a file of those",
+        return error_set(error,
+                         "its prefix says kind %u, %s are %u; name a file of those",
                          (unsigned)type, kind_name(kind), (unsigned)kind);
     if (first != 0)
-        return error_set(error,
-                         "it begins at height %" PRIu32 "; name one that begins at genesis",
-                         first);
+        return error_set(
+            error, "it begins at height %" PRIu32 "; name one that begins at genesis",
+            first);
     return true;
 }
 
@@ -85,9 +86,9 @@ bool header_file_layout_of(struct header_file_layout *out, enum header_file_kind
     if (count == 0)
         return error_set(error, "it has no %s", kind_name(kind));
     if (count > most)
-        return error_set(error,
-                         "it has %" PRIu64 " %s; there can't be more than %" PRIu32 " yet",
-                         count, kind_name(kind), most);
+        return error_set(
+            error, "it has %" PRIu64 " %s; there can't be more than %" PRIu32 " yet",
+            count, kind_name(kind), most);
     out->count = (uint32_t)count;
     return true;
 }

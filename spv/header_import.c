@@ -102,7 +102,8 @@ bool header_import_judge(struct header_import *import, const uint8_t *records,
     for (; i < count; i++) {
         uint32_t height = import->stream.past.height + 1;
         if (!judge_next(import, records + i * BLOCK_HEADER_SIZE, now, error)) {
-            error_prefix(error, "record %" PRIu32 ", height %" PRIu32, height + 1, height);
+            error_prefix(error, "record %" PRIu32 ", height %" PRIu32, height + 1,
+                         height);
             return false;
         }
         remember(import);
@@ -123,8 +124,8 @@ bool header_import_enough(const struct header_import *import, struct error *erro
 
 static uint32_t piece_end(const struct header_import *import, uint32_t from)
 {
-    uint32_t end = (from + HEADER_IMPORT_PIECE - 1) / HEADER_IMPORT_PIECE *
-                   HEADER_IMPORT_PIECE;
+    uint32_t end =
+        (from + HEADER_IMPORT_PIECE - 1) / HEADER_IMPORT_PIECE * HEADER_IMPORT_PIECE;
     uint32_t tip = import->stream.past.height;
     return end < tip ? end : tip;
 }
@@ -149,9 +150,9 @@ bool header_import_take(const struct header_import *import, struct block_header 
         same = i == 0 || block_hash_equal(&out[i].previous, &hash);
         block_header_hash_bytes(&hash, record);
     }
-    const struct block_hash *expected = end == import->stream.past.height
-                                            ? &import->stream.hash
-                                            : &import->marks[end / HEADER_IMPORT_PIECE - 1];
+    const struct block_hash *expected =
+        end == import->stream.past.height ? &import->stream.hash
+                                          : &import->marks[end / HEADER_IMPORT_PIECE - 1];
     return (same && block_hash_equal(&hash, expected)) ||
            error_set(error,
                      "heights %" PRIu32 " to %" PRIu32

@@ -12,8 +12,9 @@
 #include "base/mem.h"
 
 /* Options besides the global keys. */
-static const char *const plain_options[] = {"help", "version",       "json", "csv",
-                                            "conf", "password-file", "from", "dry-run"};
+static const char *const plain_options[] = {
+    "help",          "version",        "json", "csv",    "conf",
+    "password-file", "filter-headers", "from", "dry-run"};
 #define PLAIN_OPTIONS (sizeof(plain_options) / sizeof(*plain_options))
 
 static const struct command *command_find(const char *name)
@@ -134,6 +135,10 @@ static bool parse_option(struct invocation *out, enum cli_wish *wish, struct wor
         out->password_file = option_value(words, name, len, error);
         return out->password_file != NULL;
     }
+    if (len == strlen("filter-headers") && memcmp(name, "filter-headers", len) == 0) {
+        out->filter_headers = option_value(words, name, len, error);
+        return out->filter_headers != NULL;
+    }
     if (len == strlen("from") && memcmp(name, "from", len) == 0)
         return parse_from(out, option_value(words, name, len, error), error);
     if (is_global_key(name, len))
@@ -180,6 +185,8 @@ static bool check_use(const struct invocation *invocation, struct error *error)
         return error_set(error, "%s: has no --csv", command->name);
     if (invocation->password_file != NULL && !command->password_file)
         return error_set(error, "%s: has no --password-file", command->name);
+    if (invocation->filter_headers != NULL && !command->filter_headers)
+        return error_set(error, "%s: has no --filter-headers", command->name);
     if (invocation->has_from && !command->from)
         return error_set(error, "%s: has no --from", command->name);
     if (invocation->dry_run != command->dry_run)
@@ -240,7 +247,7 @@ static void print_overview(void)
         "\n"
         "Commands:\n");
     for (size_t i = 0; i < command_count; i++)
-        printf("  %-13s %s\n", commands[i].name, commands[i].summary);
+        printf("  %-14s %s\n", commands[i].name, commands[i].summary);
     printf("\n"
            "Options:\n"
            "  --conf FILE     configuration (default ~/.reservewatch/reservewatch.conf)\n"

@@ -157,6 +157,37 @@ const struct command commands[] = {
         .run = cmd_audit,
     },
     {
+        .name = "import-headers",
+        .usage = "FILE|URL [--filter-headers=FILE|URL] [--json]",
+        .summary = "fill a new ledger with block headers from a file",
+        .help =
+            "Store the chain that a file of block headers holds, so that a new watcher\n"
+            "starts in seconds: 80 bytes a block as on the wire, from genesis on, with or\n"
+            "without the 10 bytes that neutrino's import files begin with. Every header\n"
+            "is checked as if a peer had sent it, before anything is stored; a file may\n"
+            "lack blocks or be another chain, which peers show, but it can't lie.\n"
+            "\n"
+            "--filter-headers: also the filter headers (BIP 157, basic), 32 bytes a block\n"
+            "in the same form. They are compared with those that the release and\n"
+            "filter_checkpoint= name, and else taken as one peer's claim: every peer's are\n"
+            "compared with them, and where they differ blocks decide.\n"
+            "\n"
+            "The watcher must not run. Interrupted (Ctrl-C), it goes on when run again. A\n"
+            "ledger that has more headers than the file, or others, stays as it is.\n"
+            "\n"
+            "Example:\n"
+            "  reservewatch import-headers https://example.org/headers.bin\n"
+            "\n"
+            "Exit status: 0 the ledger has every header of the file, 1 failed, or refused,\n"
+            "2 configuration, 4 a watcher holds the datadir (its pid is named).\n",
+        .arguments_min = 1,
+        .arguments_max = 1,
+        .json = true,
+        .filter_headers = true,
+        .needs_config = true,
+        .run = cmd_import,
+    },
+    {
         .name = "keys",
         .usage = "new|show|import FILE [KEY_FILE] [--password-file=FILE] [--json]",
         .summary = "make or show an operator's key",

@@ -25,6 +25,7 @@ struct invocation {
     bool dry_run;
     bool has_from;
     uint32_t from;               /* --from: a height */
+    const char *filter_headers;  /* --filter-headers: a file or URL; NULL: none */
     const char *password_file;   /* --password-file; NULL: ask */
     const struct config *config; /* NULL unless the command needs one */
 };
@@ -38,6 +39,7 @@ struct command {
     bool json, csv; /* options that it has */
     bool dry_run;   /* the option that it can't do without */
     bool password_file;
+    bool filter_headers;
     bool from;
     bool needs_config; /* a configuration without fault is loaded before */
     enum exit_status (*run)(const struct invocation *invocation);
@@ -50,6 +52,7 @@ extern const size_t command_count;
 enum exit_status cmd_audit(const struct invocation *invocation);
 enum exit_status cmd_check(const struct invocation *invocation);
 enum exit_status cmd_coins(const struct invocation *invocation);
+enum exit_status cmd_import(const struct invocation *invocation);
 enum exit_status cmd_keys(const struct invocation *invocation);
 enum exit_status cmd_peers(const struct invocation *invocation);
 enum exit_status cmd_publish(const struct invocation *invocation);

@@ -286,28 +286,10 @@ static void on_hangup(void *context)
 static enum exit_status take_datadir(struct daemon *daemon)
 {
     struct error error;
-    if (!directory_make(daemon->config->datadir, 0750, &error)) {
+    enum exit_status status = datadir_take(daemon->config, &daemon->lock, &error);
+    if (status != EXIT_DONE)
         log_line(LOG_APP, LOG_ERROR, "%s", error.text);
-        return EXIT_FAILED;
-    }
-    char *path = datadir_path(daemon->config, DATADIR_LOCK);
-    pid_t holder = 0;
-    enum lock_state state = lock_take(&daemon->lock, &holder, path, &error);
-    free(path);
-    switch (state) {
-    case LOCK_FREE:
-        return EXIT_DONE;
-    case LOCK_HELD:
-        log_line(LOG_APP, LOG_ERROR,
-                 "%s: another watcher, process %ld, holds it; stop that one "
-                 "or give this one a datadir of its own",
-                 daemon->config->datadir, (long)holder);
-        return EXIT_BUSY;
-    case LOCK_FAILED:
-        break;
-    }
-    log_line(LOG_APP, LOG_ERROR, "%s", error.text);
-    return EXIT_FAILED;
+    return status;
 }
 
 static enum exit_status store_status(enum store_result result, const struct error *error)

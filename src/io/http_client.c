@@ -214,8 +214,8 @@ static void send_request(struct http_client *client)
 
 static void try_next_address(struct http_client *client)
 {
-    const struct http_connection_handler handler = {on_connected, on_received, on_answered,
-                                                    on_failed, on_closed, client};
+    const struct http_connection_handler handler = {
+        on_connected, on_received, on_answered, on_failed, on_closed, client};
     const struct sockaddr_storage *address =
         &client->addresses.addresses[client->next_address++];
     struct error error;

@@ -1,6 +1,6 @@
 /* POSTs of JSON to one endpoint, and GETs of what lies there, over HTTP or HTTPS. One
- * connection, kept alive between requests and made anew when it has ended; they go out one
- * after the other, in order.
+ * connection, kept alive between requests and made anew when it has ended; they go out
+ * one after the other, in order.
  *
  * TLS 1.2 at least; the certificate's chain and name are always verified. Redirects
  * aren't followed.
@@ -72,9 +72,9 @@ NODISCARD bool http_client_post(struct http_client *client, uint64_t ticket,
 typedef void (*http_received)(struct bytes piece, void *context);
 
 /* GET what the URL names. The body goes to `received` as it comes, that of an answer with
- * another status nowhere; `answered` ends it, without a body. It has `silence_ms` until the
- * first byte of the body, its turn in the queue included, and as much from one piece to the
- * next. The rest as in http_client_post. */
+ * another status nowhere; `answered` ends it, without a body. It has `silence_ms` until
+ * the first byte of the body, its turn in the queue included, and as much from one piece
+ * to the next. The rest as in http_client_post. */
 NODISCARD bool http_client_get(struct http_client *client, uint64_t ticket,
                                int64_t silence_ms, http_received received,
                                http_answered answered, void *context);

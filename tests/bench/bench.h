@@ -38,6 +38,14 @@ static inline int bench_ascending(const void *a, const void *b)
     return (*x > *y) - (*x < *y);
 }
 
+/* What these runs come to; sorts them. */
+static inline struct bench_time bench_of(double *runs, size_t count)
+{
+    qsort(runs, count, sizeof(runs[0]), bench_ascending);
+    return (struct bench_time){runs[count / 2], runs[0], runs[count / 4],
+                               runs[count * 3 / 4]};
+}
+
 static inline struct bench_time bench(void (*call)(void *context), void *context)
 {
     double runs[BENCH_RUNS];
@@ -46,9 +54,7 @@ static inline struct bench_time bench(void (*call)(void *context), void *context
         calls *= 2;
     for (size_t i = 0; i < BENCH_RUNS; i++)
         runs[i] = bench_run(call, context, calls);
-    qsort(runs, BENCH_RUNS, sizeof(runs[0]), bench_ascending);
-    return (struct bench_time){runs[BENCH_RUNS / 2], runs[0], runs[BENCH_RUNS / 4],
-                               runs[BENCH_RUNS * 3 / 4]};
+    return bench_of(runs, BENCH_RUNS);
 }
 
 #endif

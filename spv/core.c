@@ -230,7 +230,7 @@ static void start_scanned(struct spv *spv, const struct spv_start *start)
         uint32_t cursor = spv->cohorts.at[i].cursor;
         if (cursor > spv->stored->height)
             cursor = spv->stored->height;
-        if (cursor > spv->filter_scanned)
+        if (cursor >= start->birth && cursor > spv->filter_scanned)
             spv->filter_scanned = cursor;
     }
 }

@@ -100,6 +100,7 @@ struct spv_start {
     const uint32_t *whole;
     size_t whole_count;
     struct cohort_table cohorts; /* copied */
+    uint32_t birth;              /* no block below it was scanned, nor will be */
     const struct spv_ban *bans;
     size_t ban_count;
     /* The address book's rows, and the key that they were made with. */

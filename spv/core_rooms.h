@@ -244,6 +244,8 @@ bool claims_hold(struct spv *spv, struct peer *peer, uint32_t from,
                  const struct filter_header *previous,
                  const struct filter_header *headers, size_t count);
 bool compare_done(const struct spv *spv, const struct peer *peer);
+/* Whether a peer is there that was found to claim what is adopted, up to this height. */
+bool compare_backed(const struct spv *spv, uint32_t height);
 /* The peer that the gate waits for because it is still being compared, or NULL. */
 const struct peer *compare_awaited(const struct spv *spv);
 struct mono_time compare_deadline(const struct spv *spv);

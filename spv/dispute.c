@@ -153,18 +153,6 @@ enum dispute_verdict dispute_add(struct spv *spv, struct peer *peer, uint32_t he
 
 /* ---- fetching ---- */
 
-/* Whether anybody is there who commits to the filter that was adopted. */
-static bool ours_backed(const struct spv *spv, const struct dispute *dispute)
-{
-    for (size_t i = 0; i < spv->peer_count && !dispute->ours_gone; i++) {
-        const struct peer *peer = &spv->peers[i];
-        if (peer->state == PEER_READY && peer->claims.compared > dispute->height &&
-            peer->claims.first_difference > dispute->height)
-            return true;
-    }
-    return false;
-}
-
 static void ask_filter(struct spv *spv, struct dispute *dispute, enum side side)
 {
     struct request request = {.kind = REQUEST_DISPUTED_FILTER,
@@ -173,7 +161,8 @@ static void ask_filter(struct spv *spv, struct dispute *dispute, enum side side)
                               .dispute = dispute->id,
                               .side = side,
                               .stop = dispute->block};
-    if (side == SIDE_OURS && !ours_backed(spv, dispute)) {
+    if (side == SIDE_OURS &&
+        (dispute->ours_gone || !compare_backed(spv, dispute->height))) {
         dispute->done[side] = true;
         return;
     }

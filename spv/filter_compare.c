@@ -69,6 +69,17 @@ bool compare_done(const struct spv *spv, const struct peer *peer)
            (common < spv->filter_scanned ? common : spv->filter_scanned);
 }
 
+bool compare_backed(const struct spv *spv, uint32_t height)
+{
+    for (size_t i = 0; i < spv->peer_count; i++) {
+        const struct peer *peer = &spv->peers[i];
+        if (peer->state == PEER_READY && peer->claims.compared > height &&
+            peer->claims.first_difference > height)
+            return true;
+    }
+    return false;
+}
+
 const struct peer *compare_awaited(const struct spv *spv)
 {
     for (size_t i = 0; i < spv->peer_count; i++) {
@@ -278,6 +289,21 @@ static bool ours_at(const struct spv *spv, struct filter_header *header,
     return node->has_filter_header;
 }
 
+/* There is no dispute with nobody: where nothing rests on what is adopted, and none of
+ * the peers stands for it (it was imported, or its peers are gone), this peer's claims
+ * take its place. Who differs from them is heard as always. */
+static bool give_way(struct spv *spv, uint32_t height)
+{
+    if (height <= spv->filter_scanned || compare_backed(spv, height))
+        return false;
+    spv_note(spv, LOG_CHAIN, LOG_WARNING, NULL,
+             "filter headers from height %" PRIu32
+             " on are given up: nobody stands for them",
+             height);
+    filter_sync_cut(spv, height);
+    return true;
+}
+
 /* The peer's hashes from .. to, each chained onto the adopted header below it, must give
  * the adopted header. */
 static void compare_hashes(struct spv *spv, struct peer *peer, uint32_t from,
@@ -297,7 +323,10 @@ static void compare_hashes(struct spv *spv, struct peer *peer, uint32_t from,
             break;
         filter_header_next(&theirs, hash, &previous);
         enum dispute_verdict verdict = DISPUTE_TAKEN;
-        if (!filter_header_equal(&theirs, &ours))
+        bool differ = !filter_header_equal(&theirs, &ours);
+        if (differ && give_way(spv, height))
+            return; /* the cut began this comparison anew */
+        if (differ)
             verdict = dispute_add(spv, peer, height, &block, hash, &previous, &ours);
         if (verdict == DISPUTE_BANNED)
             return;

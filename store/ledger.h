@@ -82,6 +82,9 @@ NODISCARD enum store_result ledger_open(struct ledger **out, struct store *store
                                         const uint64_t seed[static 2],
                                         struct error *error);
 void ledger_close(struct ledger *ledger);
+/* The lowest birth of all scripts, below which nothing is scanned; HEIGHT_NONE without
+ * scripts. */
+uint32_t ledger_birth(const struct ledger *ledger);
 
 /* Watch exactly this, in one transaction: new scripts (and those whose birth moved down)
  * become a new cohort below their birth, or join cohort 0 if it isn't past that; scripts

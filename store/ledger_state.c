@@ -340,6 +340,11 @@ void ledger_close(struct ledger *ledger)
     free(ledger);
 }
 
+uint32_t ledger_birth(const struct ledger *ledger)
+{
+    return ledger_lowest_birth(ledger->state);
+}
+
 void ledger_cohorts(struct ledger *ledger, struct cohort_table *out)
 {
     cohort_table_copy(out, &ledger->state->cohorts);

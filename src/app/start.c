@@ -136,6 +136,7 @@ enum store_result start_read(struct start *out, struct store *store,
     result = read_all(out, txn, error);
     store_abort(txn);
     ledger_cohorts(ledger, &out->spv.cohorts);
+    out->spv.birth = ledger_birth(ledger);
     return result;
 }
 

@@ -233,6 +233,30 @@ static void test_contradicting_own_checkpoint_is_proof(void **state)
     bench_release(&bench);
 }
 
+/* "filter headers from such a file stay provisional until peers agree" (issue): what
+ * nothing rests on and nobody stands for makes room for a peer's; for a backed one it's a
+ * dispute.
+ */
+static void test_what_nobody_stands_for_gives_way(void **state)
+{
+    (void)state;
+    for (int backed = 0; backed < 2; backed++) {
+        static struct bench bench;
+        bench_init(&bench, NULL);
+        adopted(&bench, NO_HEIGHT);
+        struct peer *peer = ready(&bench, 1);
+        tick(&bench, 1);
+        answer_checkpt(&bench, peer, 998);
+        bench.spv->filter_scanned = 500;
+        bench.spv->peers[0].state = backed ? PEER_READY : PEER_WAITING;
+        answer_headers(&bench, peer, 0, CFCHECKPT_INTERVAL, 998);
+        assert_int_equal(bench.spv->fh_count, backed ? BLOCKS + 1 : 998);
+        assert_int_equal(bench.spv->dispute_count, backed ? 3 : 0);
+        assert_int_equal(peer->claims.first_difference, backed ? 998 : NO_HEIGHT);
+        bench_release(&bench);
+    }
+}
+
 /* "Branches of filter headers are compared by the filter's hash for each height." */
 static void test_each_height_that_differs_is_disputed(void **state)
 {
@@ -426,6 +450,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_equal_checkpoints_need_no_download),
         cmocka_unit_test(test_contradicting_own_checkpoint_is_proof),
+        cmocka_unit_test(test_what_nobody_stands_for_gives_way),
         cmocka_unit_test(test_each_height_that_differs_is_disputed),
         cmocka_unit_test(test_pinned_filter_header_needs_no_dispute),
         cmocka_unit_test(test_silence_is_not_waited_for),

@@ -7,7 +7,7 @@
 #include "spv/header_stream.h"
 
 /* Headers a piece: each piece's last hash is remembered. */
-#define HEADER_IMPORT_PIECE 10000
+#define HEADER_IMPORT_PIECE 25000
 
 struct header_import {
     struct header_stream stream; /* of the first reading */

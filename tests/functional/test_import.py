@@ -1,13 +1,17 @@
 """`import-headers`: a chain from a file or a web server, checked as if a peer had sent it."""
+import hashlib
 import http.server
+import json
 import os
 import signal
 import ssl
+import struct
 import subprocess
 import threading
 
 import pytest
 
+import ledger
 from chain import Chain, Traffic, check, check_audit, payees, rows
 from filters import Late
 from waiting import wait_until
@@ -332,3 +336,54 @@ def test_tls_is_verified(node, traffic, make_vault, serve_web, tmp_path):
     result = subprocess.run(watcher._command('import-headers', web.url('https')), capture_output=True, text=True,
                             env={**os.environ, 'SSL_CERT_FILE': str(certificate)}, timeout=60, check=False)
     assert result.returncode == DONE and f'imported headers 1 to {LONG}' in result.stdout, result
+
+
+# Ended in the middle
+
+def easy_chain(count):
+    """A valid regtest chain, mined here: records of its headers."""
+    def double(data):
+        return hashlib.sha256(hashlib.sha256(data).digest()).digest()
+    root = bytes.fromhex('4a5e1e4baab89f3a32518a88c31bc87f618f76673e2cc77ab2127b7afdeda33b')[::-1]
+    time = 1296688602
+    records = [struct.pack('<i', 1) + bytes(32) + root + struct.pack('<III', time, 0x207fffff, 2)]
+    previous = double(records[0])
+    for height in range(1, count):
+        time += 600
+        head = struct.pack('<i', 4) + previous + struct.pack('<I28xII', height, time, 0x207fffff)
+        for nonce in range(1 << 32):
+            record = head + struct.pack('<I', nonce)
+            previous = double(record)
+            if previous[31] < 0x80:
+                break
+        records.append(record)
+    return b''.join(records)
+
+
+@pytest.mark.parametrize('how', [signal.SIGINT, signal.SIGKILL])
+def test_ended_anywhere_and_resumed(make_vault, how):
+    """Whenever it ends: what is stored is the beginning of the file's chain, and the next run
+    goes on there. What a signal ends says so, and where."""
+    count = 150_001
+    watcher = make_vault()
+    path = write(watcher, 'headers.bin', easy_chain(count))
+    heights, delay = [0], 0.02
+    while True:
+        command = subprocess.Popen(watcher._command('import-headers', path, '--json'), stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        try:
+            out, err = command.communicate(timeout=delay)
+        except subprocess.TimeoutExpired:
+            command.send_signal(how)
+            out, err = command.communicate(timeout=30)
+        if command.returncode == DONE:
+            break
+        if how == signal.SIGINT and command.returncode != -signal.SIGINT:
+            assert command.returncode == FAILED and 'interrupted at height' in err, err
+        stored = len(ledger.rows(watcher, 'headers')) - 1 if os.path.exists(
+            os.path.join(watcher.datadir(), 'ledger', 'data.mdb')) else 0
+        assert stored >= heights[-1]
+        heights.append(stored)
+        delay *= 1.2
+    assert json.loads(out)['height'] == count - 1 and json.loads(out)['headers_new'] == count - 1 - heights[-1]
+    assert b''.join(value for _, value in ledger.rows(watcher, 'headers')) == open(path, 'rb').read()

@@ -121,6 +121,9 @@ static void test_faults_name_the_remedy(void **state)
     expect_fault("status: has no --csv", WORDS("status", "--csv"));
     expect_fault("run: has no --json", WORDS("run", "--json"));
     expect_fault("run: has no --password-file", WORDS("run", "--password-file=x"));
+    expect_fault("run: has no --filter-headers", WORDS("run", "--filter-headers=x"));
+    expect_fault("--filter-headers: has no value; write --filter-headers=VALUE",
+                 WORDS("import-headers", "x", "--filter-headers="));
     expect_fault("coins: give either --json or --csv",
                  WORDS("coins", "f", "--json", "--csv"));
 }

@@ -67,6 +67,85 @@ static void test_another_bound(void **state)
     end(&fixture);
 }
 
+struct download {
+    struct fixture *fixture;
+    size_t pieces, bytes, largest;
+    bool other; /* something else than filler came */
+};
+
+static void on_piece(struct bytes piece, void *context)
+{
+    struct download *download = context;
+    download->pieces++;
+    download->bytes += piece.len;
+    if (piece.len > download->largest)
+        download->largest = piece.len;
+    for (size_t i = 0; i < piece.len; i++)
+        download->other |= piece.data[i] != 'a';
+}
+
+static void on_downloaded(uint64_t ticket, const struct http_answer *answer,
+                          void *context)
+{
+    const struct download *download = context;
+    on_answer(ticket, answer, download->fixture);
+}
+
+static const struct got *get(struct fixture *fixture, struct download *download,
+                             int count, int64_t silence_ms)
+{
+    *download = (struct download){.fixture = fixture};
+    assert_true(http_client_get(fixture->client, 7, silence_ms, on_piece, on_downloaded,
+                                download));
+    return wait_for(fixture, count);
+}
+
+/* The body passes by in pieces; only that of an answer with status 200. */
+static void test_gets_in_pieces(void **state)
+{
+    (void)state;
+    static const struct act acts[] = {
+        {.reply = "HTTP/1.1 200 OK\r\nContent-Length: 2097152\r\n\r\n",
+         .filler = 2 << 20},
+        {.reply = "HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\naaaa"},
+        {.reply = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                  "3\r\naaa\r\n1\r\na\r\n0\r\n\r\n"},
+        {.reply = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\naaaa", .then = THEN_CLOSE},
+        {.reply = "HTTP/1.1 200 OK\r\nContent-Length: 2097153\r\n\r\n",
+         .then = THEN_CLOSE},
+        {.reply = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\naaaa", .then = THEN_HANG},
+    };
+    struct fixture fixture;
+    struct download download;
+    begin(&fixture);
+    fixture.settings.body_max = 2 << 20;
+    web_start(&fixture.server, NULL, acts, ARRAY_LEN(acts));
+    open_client(&fixture, "http", "127.0.0.1", NULL);
+
+    const struct got *got = get(&fixture, &download, 1, LONG_MS);
+    assert_string_equal(got->failure, "");
+    assert_int_equal(got->status, 200);
+    assert_int_equal(got->body_len, 0);
+    assert_int_equal(download.bytes, 2 << 20);
+    assert_true(download.pieces > 8 && download.largest < 1 << 20);
+    assert_false(download.other);
+    const char *request = fixture.server.last_request;
+    assert_ptr_equal(strstr(request, "GET /v3/key?a=b HTTP/1.1\r\n"), request);
+    assert_null(strstr(request, "Content-"));
+
+    got = get(&fixture, &download, 2, LONG_MS);
+    assert_int_equal(got->status, 404);
+    assert_int_equal(download.pieces, 0);
+    got = get(&fixture, &download, 3, LONG_MS);
+    assert_int_equal(got->status, 200);
+    assert_int_equal(download.bytes, 4);
+    expect_failure(get(&fixture, &download, 4, LONG_MS), "in the middle of the answer");
+    expect_failure(get(&fixture, &download, 5, LONG_MS), "too long: over 2 MiB");
+    expect_failure(get(&fixture, &download, 6, 100), "timed out");
+    assert_int_equal(download.bytes, 4);
+    end(&fixture);
+}
+
 static void test_statuses_come_as_they_are(void **state)
 {
     (void)state;
@@ -405,6 +484,7 @@ int main(void)
         cmocka_unit_test(test_posts_and_keeps_the_connection),
         cmocka_unit_test(test_credentials),
         cmocka_unit_test(test_another_bound),
+        cmocka_unit_test(test_gets_in_pieces),
         cmocka_unit_test(test_statuses_come_as_they_are),
         cmocka_unit_test(test_answers_that_are_none),
         cmocka_unit_test(test_bounds),

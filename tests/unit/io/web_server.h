@@ -123,6 +123,8 @@ static inline bool web_is_whole(const char *request, size_t len)
 {
     const char *end = strstr(request, "\r\n\r\n");
     const char *field = strstr(request, "Content-Length: ");
+    if (end != NULL && strncmp(request, "GET ", 4) == 0)
+        return true;
     if (end == NULL || field == NULL)
         return false;
     size_t body = strtoul(field + strlen("Content-Length: "), NULL, 10);

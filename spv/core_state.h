@@ -32,6 +32,10 @@
 #define FALSE_FILTERS_MAX 256
 /* Questions about its filter headers that a peer may leave unanswered. */
 #define UNANSWERED_MAX 3
+/* Who differs, or agrees, and keeps the filter to itself, delays a dispute each time; it
+ * is away for so long. */
+#define WITHHELD_MAX 3
+#define RETRY_WITHHELD_MS 600000
 #define BLOCK_REQUESTS_PER_PEER 16 /* Bitcoin Core's limit in its own downloads */
 /* A gap of at most a week is fetched as whole blocks (spv.md). */
 #define WHOLE_GAP_MAX 1008
@@ -144,6 +148,7 @@ struct claims {
     uint32_t loading;           /* which loading of rows */
     struct filter_hash *hashes; /* owned; from .. to, while rows are loaded */
     unsigned unanswered;
+    unsigned withheld; /* filters of disputed heights that it didn't send when asked */
 };
 
 struct peer {

@@ -265,14 +265,12 @@ void dispute_returned(struct spv *spv, const struct request *request)
         return;
     }
     struct peer *peer = peer_find(spv, request->peer);
-    if (request->side == SIDE_THEIRS) {
-        /* Who differs and keeps the filter to itself is no longer worth a connection. */
+    if (peer)
+        peer->claims.withheld++;
+    if (request->side == SIDE_THEIRS)
         dispute->done[SIDE_THEIRS] = true;
-        if (peer)
-            peer->claims.unanswered++;
-    } else {
+    else
         dispute->asked[SIDE_OURS] = false;
-    }
 }
 
 static struct request *find_request(struct spv *spv, enum request_kind kind,

@@ -418,11 +418,15 @@ void compare_tick(struct spv *spv)
         if (claims->state == COMPARE_ASKED &&
             mono_reached(spv->now.mono, claims->deadline))
             unanswered(spv, peer);
-        if (claims->unanswered < UNANSWERED_MAX)
+        bool withholds = claims->withheld >= WITHHELD_MAX;
+        if (claims->unanswered < UNANSWERED_MAX && !withholds)
             continue;
         spv_note(spv, LOG_NET, LOG_INFO, peer,
                  "doesn't answer about filters; connecting anew later");
-        peer_drop(spv, peer, NULL);
+        if (withholds)
+            peer_drop_for(spv, peer, NULL, RETRY_WITHHELD_MS);
+        else
+            peer_drop(spv, peer, NULL);
     }
 }
 

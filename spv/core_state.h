@@ -36,6 +36,8 @@
  * is away for so long. */
 #define WITHHELD_MAX 3
 #define RETRY_WITHHELD_MS 600000
+/* How long the gate waits for a peer that answers, but takes its time. */
+#define COMPARE_PATIENCE_MS 600000
 #define BLOCK_REQUESTS_PER_PEER 16 /* Bitcoin Core's limit in its own downloads */
 /* A gap of at most a week is fetched as whole blocks (spv.md). */
 #define WHOLE_GAP_MAX 1008

@@ -418,6 +418,11 @@ void compare_tick(struct spv *spv)
         if (claims->state == COMPARE_ASKED &&
             mono_reached(spv->now.mono, claims->deadline))
             unanswered(spv, peer);
+        if (!peer->mute && !compare_done(spv, peer) &&
+            mono_since(spv->now.mono, peer->ready_at) > COMPARE_PATIENCE_MS) {
+            peer->mute = true;
+            spv->revision++;
+        }
         bool withholds = claims->withheld >= WITHHELD_MAX;
         if (claims->unanswered < UNANSWERED_MAX && !withholds)
             continue;

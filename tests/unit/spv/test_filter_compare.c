@@ -324,6 +324,26 @@ static void test_silence_is_not_waited_for(void **state)
 
 /* The chain of a peer that left is replaced by that of one which differs, once every
  * height where they differ is settled. */
+/* It answers each question just in time: the gate has waited long enough. */
+static void test_slowness_is_not_waited_for_without_end(void **state)
+{
+    (void)state;
+    static struct bench bench;
+    bench_init(&bench, NULL);
+    adopted(&bench, NO_HEIGHT);
+    struct error reason;
+    assert_false(spv_disputed(bench.spv, &reason));
+    struct peer *slow = ready(&bench, 1);
+    slow->ready_at = bench.now.mono;
+    tick(&bench, 1);
+    assert_true(spv_disputed(bench.spv, &reason));
+    slow->claims.deadline = mono_add(bench.now.mono, 2 * COMPARE_PATIENCE_MS);
+    tick(&bench, COMPARE_PATIENCE_MS + 1);
+    assert_false(spv_disputed(bench.spv, &reason));
+    assert_false(compare_done(bench.spv, slow));
+    bench_release(&bench);
+}
+
 static void test_chain_goes_on_with_another(void **state)
 {
     (void)state;
@@ -454,6 +474,7 @@ int main(void)
         cmocka_unit_test(test_each_height_that_differs_is_disputed),
         cmocka_unit_test(test_pinned_filter_header_needs_no_dispute),
         cmocka_unit_test(test_silence_is_not_waited_for),
+        cmocka_unit_test(test_slowness_is_not_waited_for_without_end),
         cmocka_unit_test(test_chain_goes_on_with_another),
         cmocka_unit_test(test_dispute_comes_back_with_its_branch),
         cmocka_unit_test(test_given_up_filter_headers_dont_come_late),

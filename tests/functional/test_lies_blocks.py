@@ -129,7 +129,7 @@ def test_no_block(trial, record, kind, alone):
     it = trial(*[kind] * (1 if alone else 3), open_door=not alone, speed=10)
     since = None
     if alone:
-        it.wait_gate('synced', 'of 1130')
+        it.wait_gate('synced', f'of {it.world.height()}')
         wait_until(lambda: it.liars[0].lied, 'the question')
         time.sleep(1)
         since = time.monotonic()

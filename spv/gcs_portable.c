@@ -4,12 +4,6 @@
 
 __extension__ typedef unsigned __int128 u128;
 
-static size_t decode(uint64_t *rows, const uint64_t *states, const uint8_t *data,
-                     uint64_t end)
-{
-    return gcs_scalar_decode(rows, states, data, end);
-}
-
 static void hash(uint64_t *out, const struct gcs_hash *hash, const uint64_t *groups,
                  size_t count, size_t words)
 {
@@ -23,27 +17,12 @@ static void hash(uint64_t *out, const struct gcs_hash *hash, const uint64_t *gro
     }
 }
 
-static void bloom_add(const struct gcs_bloom *bloom, const struct gcs_values *values)
-{
-    gcs_scalar_bloom_add_all(bloom, values);
-}
-
-static size_t bloom_sift(const struct gcs_bloom *bloom, uint64_t *numbers, size_t count)
-{
-    return gcs_scalar_bloom_sift(bloom, numbers, count);
-}
-
-static size_t find(const struct gcs_values *values, const uint64_t *numbers, size_t count)
-{
-    return gcs_scalar_find(values, numbers, count);
-}
-
 const struct gcs_kernel gcs_portable = {
     .name = "portable",
     .lanes = GCS_SCALAR_LANES,
-    .decode = decode,
+    .decode = gcs_scalar_decode,
     .hash = hash,
-    .bloom_add = bloom_add,
-    .bloom_sift = bloom_sift,
-    .find = find,
+    .bloom_add = gcs_scalar_bloom_add_all,
+    .bloom_sift = gcs_scalar_bloom_sift,
+    .find = gcs_scalar_find,
 };

@@ -12,7 +12,8 @@ LONG, SHORT = 1300, 130
 EVERYTHING = {'lists': 'vault', 'immature': 'include', 'confirmations': 1}
 OWNER = Payee('p2wpkh', 'filter lies')
 EXTRA = bytes.fromhex('0014') + bytes(range(20))
-FALSE = 'is false: it lacks a script of the block'
+# Shown by the block itself, or to agree with a filter that a block has shown to be so.
+FALSE = ' is false: '
 
 
 @pytest.fixture

@@ -317,6 +317,8 @@ void lane_apply(struct spv *spv, struct lane *lane);
 void lane_clamp(struct spv *spv, struct lane *lane, uint32_t height, bool retract);
 struct slot *lane_slot(struct lane *lane, uint32_t height);
 void slot_set(struct lane *lane, struct slot *slot, enum slot_state state);
+/* The lowest height whose slot is in the state; false: none is. */
+bool lane_next(struct lane *lane, uint32_t *height, enum slot_state state);
 void slot_hold(struct lane *lane, struct slot *slot, size_t bytes);
 /* What the slot of a height starts with, and goes back to. */
 enum slot_state lane_wants(const struct spv *spv, const struct lane *lane,

@@ -41,8 +41,9 @@
 #define BLOCK_REQUESTS_PER_PEER 16 /* Bitcoin Core's limit in its own downloads */
 /* A gap of at most a week is fetched as whole blocks (spv.md). */
 #define WHOLE_GAP_MAX 1008
-/* Heights that a lane works on at once; also bounds how far results may arrive early. */
-#define LANE_WINDOW 2048
+/* Heights that a lane works on at once, a power of two: four peers' filters while they are
+ * small. Also bounds how far results may arrive early. */
+#define LANE_WINDOW 8192
 /* Nodes of the header tree, about 300 bytes each. The best chain above the root has at
  * most 24,000: the window, what isn't stored yet, and a message. Above the first number
  * side branches are evicted down to the second. */
@@ -277,6 +278,7 @@ struct lane {
     bool loading;
     struct mono_time progress_at;
     uint32_t counts[SLOT_STATES];
+    uint32_t lowest[SLOT_STATES]; /* no slot below this height is in the state */
     uint64_t held; /* bytes in slots and at workers */
     struct slot slots[LANE_WINDOW];
 };

@@ -16,12 +16,34 @@ struct slot *lane_slot(struct lane *lane, uint32_t height)
     return &lane->slots[height % LANE_WINDOW];
 }
 
+static void slot_enter(struct lane *lane, struct slot *slot, enum slot_state state)
+{
+    uint32_t first = lane->base + 1, at = (uint32_t)(slot - lane->slots);
+    uint32_t height = first + (at - first) % LANE_WINDOW;
+    slot->state = state;
+    lane->counts[state]++;
+    if (height < lane->lowest[state])
+        lane->lowest[state] = height;
+}
+
 /* The one place where a slot's state changes. */
 void slot_set(struct lane *lane, struct slot *slot, enum slot_state state)
 {
     lane->counts[slot->state]--;
-    lane->counts[state]++;
-    slot->state = state;
+    slot_enter(lane, slot, state);
+}
+
+bool lane_next(struct lane *lane, uint32_t *height, enum slot_state state)
+{
+    uint32_t at = lane->lowest[state];
+    if (!lane->counts[state])
+        return false;
+    if (at <= lane->base)
+        at = lane->base + 1;
+    while (lane_slot(lane, at)->state != state)
+        at++;
+    lane->lowest[state] = *height = at;
+    return true;
 }
 
 /* Say how many bytes of filter and block the slot now holds. */
@@ -46,8 +68,7 @@ static void slot_push(const struct spv *spv, struct lane *lane,
     struct slot *slot = lane_slot(lane, height);
     memset(slot, 0, sizeof *slot);
     slot->row = *row;
-    slot->state = lane_wants(spv, lane, height);
-    lane->counts[slot->state]++;
+    slot_enter(lane, slot, lane_wants(spv, lane, height));
 }
 
 static void slot_release(struct lane *lane, struct slot *slot)
@@ -125,6 +146,7 @@ void lane_start(struct spv *spv, struct lane *lane, const struct cohort *cohort,
     lane->scripts = script_set_ref(cohort->scripts);
     lane->epoch = spv->cohorts.epoch;
     lane->base = lane->filled = base;
+    memset(lane->lowest, 0, sizeof lane->lowest);
     lane->has_base_filter_header = false;
     lane->loading = false;
     lane->staged = false;

@@ -87,15 +87,11 @@ static bool ask_filters(struct spv *spv, struct lane *lane, uint32_t from, uint3
 
 static void fetch_filters(struct spv *spv, struct lane *lane)
 {
-    for (uint32_t height = lane->base + 1;
-         lane->counts[SLOT_WANTS_FILTER] && height <= lane->filled; height++) {
-        if (lane_slot(lane, height)->state != SLOT_WANTS_FILTER)
-            continue;
-        uint32_t to = run_end(lane, height, filter_range(spv));
-        if (!within_budget(spv, lane, height) || !ask_filters(spv, lane, height, to))
+    uint32_t height;
+    while (lane_next(lane, &height, SLOT_WANTS_FILTER))
+        if (!within_budget(spv, lane, height) ||
+            !ask_filters(spv, lane, height, run_end(lane, height, filter_range(spv))))
             return;
-        height = to;
-    }
 }
 
 static struct request *find_filter_request(struct spv *spv, const struct peer *peer,
@@ -231,10 +227,9 @@ static bool ask_block(struct spv *spv, struct lane *lane, uint32_t height)
 
 static void fetch_blocks(struct spv *spv, struct lane *lane)
 {
-    for (uint32_t height = lane->base + 1;
-         lane->counts[SLOT_WANTS_BLOCK] && height <= lane->filled; height++)
-        if (lane_slot(lane, height)->state == SLOT_WANTS_BLOCK &&
-            (!within_budget(spv, lane, height) || !ask_block(spv, lane, height)))
+    uint32_t height;
+    while (lane_next(lane, &height, SLOT_WANTS_BLOCK))
+        if (!within_budget(spv, lane, height) || !ask_block(spv, lane, height))
             return;
 }
 

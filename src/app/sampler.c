@@ -348,7 +348,8 @@ static void take_done(void *context, enum store_result result, const struct erro
         take_results(sampler);
         publish_all(sampler);
         sampler->settings.sampled(sampler->settings.context);
-    } else if (result == STORE_STALE) {
+    } else if (result == STORE_STALE || result == STORE_NOT_FOUND) {
+        /* The ledger went on meanwhile, and doesn't keep the coins at that height. */
         sampler->again = true;
     } else {
         sampler->settings.failed(sampler->settings.context, error);

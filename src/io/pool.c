@@ -24,15 +24,18 @@ struct job_queue {
     struct job **end;
 };
 
+/* Both ways jobs travel in groups: what one turn of the loop submits wakes the workers
+ * once, and what they have done meanwhile wakes the loop once. */
 struct pool {
+    struct event *submit_event;
     struct event *done_event;
+    struct job_queue fresh; /* the loop's: submitted in this turn */
     pthread_t *workers;
     size_t worker_count;
     pthread_mutex_t lock; /* over all below */
     pthread_cond_t wake;
     struct job_queue todo;
     struct job_queue done;
-    size_t pending;
     bool closing;
 };
 
@@ -47,6 +50,15 @@ static void queue_push(struct job_queue *queue, struct job *job)
     job->next = NULL;
     *queue->end = job;
     queue->end = &job->next;
+}
+
+static void queue_append(struct job_queue *queue, struct job_queue *more)
+{
+    if (more->first == NULL)
+        return;
+    *queue->end = more->first;
+    queue->end = more->end;
+    queue_init(more);
 }
 
 static struct job *queue_pop(struct job_queue *queue)
@@ -93,9 +105,6 @@ static void report_done(struct pool *pool)
     pthread_mutex_unlock(&pool->lock);
     while (job != NULL) {
         struct job *next = job->next;
-        pthread_mutex_lock(&pool->lock);
-        pool->pending--;
-        pthread_mutex_unlock(&pool->lock);
         if (job->done != NULL)
             job->done(job->context);
         free(job);
@@ -108,6 +117,25 @@ static void on_done(evutil_socket_t fd, short what, void *context)
     (void)fd;
     (void)what;
     report_done(context);
+}
+
+static void hand_over(struct pool *pool)
+{
+    bool single = pool->fresh.first != NULL && pool->fresh.first->next == NULL;
+    pthread_mutex_lock(&pool->lock);
+    queue_append(&pool->todo, &pool->fresh);
+    if (single && !pool->closing)
+        pthread_cond_signal(&pool->wake);
+    else
+        pthread_cond_broadcast(&pool->wake);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+static void on_submit(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    hand_over(context);
 }
 
 /* Signals are the loop's: the workers' system calls are never interrupted. */
@@ -134,11 +162,13 @@ struct pool *pool_new(struct loop *loop, size_t threads, const char *name)
 {
     assert(threads > 0);
     struct pool *pool = mem_zalloc(1, sizeof(*pool));
+    pool->submit_event = evtimer_new(loop_base(loop), on_submit, pool);
     pool->done_event = evtimer_new(loop_base(loop), on_done, pool);
     pool->workers = mem_zalloc(threads, sizeof(*pool->workers));
     pool->worker_count = threads;
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->wake, NULL);
+    queue_init(&pool->fresh);
     queue_init(&pool->todo);
     queue_init(&pool->done);
     start_workers(pool, name);
@@ -151,11 +181,12 @@ void pool_free(struct pool *pool)
         return;
     pthread_mutex_lock(&pool->lock);
     pool->closing = true;
-    pthread_cond_broadcast(&pool->wake);
     pthread_mutex_unlock(&pool->lock);
+    hand_over(pool);
     for (size_t i = 0; i < pool->worker_count; i++)
         pthread_join(pool->workers[i], NULL);
     report_done(pool);
+    event_free(pool->submit_event);
     event_free(pool->done_event);
     pthread_cond_destroy(&pool->wake);
     pthread_mutex_destroy(&pool->lock);
@@ -168,18 +199,8 @@ void pool_submit(struct pool *pool, void (*work)(void *context),
 {
     struct job *job = mem_alloc(sizeof(*job));
     *job = (struct job){.work = work, .done = done, .context = context};
-    pthread_mutex_lock(&pool->lock);
     assert(!pool->closing);
-    queue_push(&pool->todo, job);
-    pool->pending++;
-    pthread_cond_signal(&pool->wake);
-    pthread_mutex_unlock(&pool->lock);
-}
-
-size_t pool_pending(struct pool *pool)
-{
-    pthread_mutex_lock(&pool->lock);
-    size_t pending = pool->pending;
-    pthread_mutex_unlock(&pool->lock);
-    return pending;
+    if (pool->fresh.first == NULL)
+        event_active(pool->submit_event, 0, 0);
+    queue_push(&pool->fresh, job);
 }

@@ -102,6 +102,8 @@ struct peer *request_pick_peer(struct spv *spv, const struct request *request,
 void request_send_getdata(struct spv *spv, struct peer *peer,
                           const struct block_hash *hash);
 /* NULL: there are too many. */
+/* Whether anybody may be asked for more of this kind. */
+bool request_room(const struct spv *spv, enum request_kind kind);
 struct request *request_add(struct spv *spv, const struct request *request);
 void request_remove(struct spv *spv, struct request *request);
 /* Give a peer's (or, with id 0, all timed-out) requests back to who wanted them. */
@@ -315,7 +317,10 @@ void lane_apply(struct spv *spv, struct lane *lane);
 /* Bring the cursors down to a height: the chain got shorter (or the birth is in the
  * future), or, with `retract`, what they rest on was found wrong. */
 void lane_clamp(struct spv *spv, struct lane *lane, uint32_t height, bool retract);
-struct slot *lane_slot(struct lane *lane, uint32_t height);
+static inline struct slot *lane_slot(struct lane *lane, uint32_t height)
+{
+    return &lane->slots[height % LANE_WINDOW];
+}
 void slot_set(struct lane *lane, struct slot *slot, enum slot_state state);
 /* The lowest height whose slot is in the state; false: none is. */
 bool lane_next(struct lane *lane, uint32_t *height, enum slot_state state);

@@ -11,11 +11,6 @@
 #define APPLY_ROWS_MAX 1000
 #define LOAD_ROWS_MAX 1000
 
-struct slot *lane_slot(struct lane *lane, uint32_t height)
-{
-    return &lane->slots[height % LANE_WINDOW];
-}
-
 static void slot_enter(struct lane *lane, struct slot *slot, enum slot_state state)
 {
     uint32_t first = lane->base + 1, at = (uint32_t)(slot - lane->slots);

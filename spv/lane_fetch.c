@@ -88,33 +88,41 @@ static bool ask_filters(struct spv *spv, struct lane *lane, uint32_t from, uint3
 static void fetch_filters(struct spv *spv, struct lane *lane)
 {
     uint32_t height;
-    while (lane_next(lane, &height, SLOT_WANTS_FILTER))
+    while (lane_next(lane, &height, SLOT_WANTS_FILTER) &&
+           request_room(spv, REQUEST_FILTERS))
         if (!within_budget(spv, lane, height) ||
             !ask_filters(spv, lane, height, run_end(lane, height, filter_range(spv))))
             return;
 }
 
+static bool awaits(const struct lane *lane, uint32_t height,
+                   const struct block_hash *hash)
+{
+    const struct slot *slot = &lane->slots[height % LANE_WINDOW];
+    return lane_holds(lane, height) && slot->state == SLOT_FILTER_ASKED &&
+           block_hash_equal(&slot->row.hash, hash);
+}
+
+/* Nodes send them in order, so that the first look mostly finds it. */
 static struct request *find_filter_request(struct spv *spv, const struct peer *peer,
                                            const struct block_hash *hash,
                                            uint32_t *height)
 {
+    struct request *mine[REQUESTS_MAX];
+    size_t count = 0;
     for (size_t i = 0; i < spv->request_count; i++) {
         struct request *request = &spv->requests[i];
         if (request->kind != REQUEST_FILTERS || request->peer != peer->id)
             continue;
-        struct lane *lane = &spv->lanes[request->lane];
-        uint32_t span = request->to - request->from + 1;
-        for (uint32_t step = 0; step < span; step++) {
-            /* Nodes send them in order, so the first look mostly finds it. */
-            uint32_t at = request->from + (request->next - request->from + step) % span;
-            const struct slot *slot = lane_slot(lane, at);
-            if (lane_holds(lane, at) && slot->state == SLOT_FILTER_ASKED &&
-                block_hash_equal(&slot->row.hash, hash)) {
-                *height = at;
-                return request;
-            }
-        }
+        *height = request->next;
+        if (awaits(&spv->lanes[request->lane], *height, hash))
+            return request;
+        mine[count++] = request;
     }
+    for (size_t i = 0; i < count; i++)
+        for (*height = mine[i]->from; *height <= mine[i]->to; ++*height)
+            if (awaits(&spv->lanes[mine[i]->lane], *height, hash))
+                return mine[i];
     return NULL;
 }
 

@@ -83,6 +83,16 @@ struct peer *request_pick_peer(struct spv *spv, const struct request *request,
     return pick_cost & COST_FULL ? NULL : pick;
 }
 
+bool request_room(const struct spv *spv, enum request_kind kind)
+{
+    size_t room = 0;
+    for (size_t i = 0; i < spv->peer_count; i++)
+        room += spv->peers[i].state == PEER_READY ? load_max(kind) : 0;
+    for (size_t i = 0; i < spv->request_count && room; i++)
+        room -= spv->requests[i].kind == kind;
+    return room > 0;
+}
+
 struct request *request_add(struct spv *spv, const struct request *request)
 {
     bool disputed = request->kind == REQUEST_DISPUTED_FILTER ||

@@ -20,6 +20,8 @@
 #define REQUESTS_MAX 64
 /* Of them, kept free by the lanes for settling disputes. */
 #define REQUESTS_FOR_DISPUTES 16
+/* Writes that wait for the disk: with more, no further filter headers are asked for. */
+#define STORES_PENDING_MAX 16
 #define CFHEADERS_AHEAD 8 /* ranges asked for at once, 64 kB each when held */
 #define FILTER_REQUESTS_PER_PEER 2
 /* Heights at which one peer differs and that aren't settled: its comparison pauses

@@ -234,11 +234,15 @@ static void compare_peer(struct spv *spv, struct peer *peer)
         peer->mute = false;
 }
 
+/* While headers come, it is known only of who brings them what they have. */
 void compare_update(struct spv *spv)
 {
-    for (size_t i = 0; i < spv->peer_count && spv->headers_settled; i++)
-        if (spv->peers[i].state == PEER_READY && spv->peers[i].best)
-            compare_peer(spv, &spv->peers[i]);
+    for (size_t i = 0; i < spv->peer_count; i++) {
+        struct peer *peer = &spv->peers[i];
+        if (peer->state == PEER_READY && peer->best &&
+            (spv->headers_settled || peer->id == spv->headers_from))
+            compare_peer(spv, peer);
+    }
 }
 
 /* ---- answers ---- */

@@ -172,7 +172,7 @@ static void cut_stored(struct spv *spv)
 
 static void ask_ranges(struct spv *spv)
 {
-    if (spv->fh_cut != NO_HEIGHT)
+    if (spv->fh_cut != NO_HEIGHT || spv->stores_pending >= STORES_PENDING_MAX)
         return;
     uint32_t from = spv->fh_count;
     for (int ahead = 0; ahead < CFHEADERS_AHEAD && from <= spv->best->height; ahead++) {

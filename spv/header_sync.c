@@ -10,8 +10,8 @@
  * go to it together with their blocks. */
 #define FLUSH_MIN 500
 /* Not yet stored: no further ones are asked for. */
-#define UNSTORED_MAX 16000
-#define STORES_PENDING_MAX 4
+#define UNSTORED_MAX 8000
+#define FLUSHES_PENDING_MAX 4
 /* As many full messages tell all that the tree holds. */
 #define KNOWN_MESSAGES_MAX (TREE_NODES_MAX / HEADERS_MAX + 1)
 /* A leader that isn't through after this long gets company. */
@@ -431,7 +431,7 @@ static void flush(struct spv *spv)
     bool left = fork != spv->stored;
     /* A cursor above the chain can only come down onto headers that are stored. */
     bool wanted = !spv->cohorts.count || spv->cohorts.at[0].cursor > spv->stored->height;
-    if (!left && (spv->stores_pending >= STORES_PENDING_MAX || !count ||
+    if (!left && (spv->stores_pending >= FLUSHES_PENDING_MAX || !count ||
                   (count < FLUSH_MIN && !wanted)))
         return;
     for (size_t i = 0; left && i < spv->cohorts.count; i++) {
@@ -491,20 +491,27 @@ static void forget(void *context, struct header_node *node)
             spv->peers[i].best = node->parent; /* it has that one, too */
 }
 
+/* The newest node below which all is in the store: filter headers, too, that only nodes
+ * hold. */
+static struct header_node *newest_saved(const struct spv *spv)
+{
+    if (spv->fh_stored >= spv->fh_count || spv->fh_stored >= spv->stored->height)
+        return spv->stored;
+    return header_tree_ancestor(spv->tree, spv->stored, spv->fh_stored);
+}
+
 static void prune(struct spv *spv)
 {
     /* The lane that waits for its APPLY may be on a branch that has been left. */
     if (spv->lanes[LANE_FRONT].applying)
         return;
     uint32_t root = header_tree_root(spv->tree)->height;
-    /* Filter headers that only nodes hold have to reach the store first. */
-    bool unsaved = spv->fh_stored < spv->fh_count &&
-                   spv->fh_stored + HEADER_WINDOW < spv->stored->height;
-    if (unsaved || spv->stored->height < root + HEADER_WINDOW + RETARGET_INTERVAL ||
+    struct header_node *saved = newest_saved(spv);
+    if (!saved || saved->height < root + HEADER_WINDOW + RETARGET_INTERVAL ||
         header_tree_ancestor(spv->tree, spv->best, spv->stored->height) != spv->stored)
         return;
-    remember_below(spv, spv->stored->height - HEADER_WINDOW);
-    header_tree_prune(spv->tree, spv->stored, forget, spv);
+    remember_below(spv, saved->height - HEADER_WINDOW);
+    header_tree_prune(spv->tree, saved, forget, spv);
 }
 
 /* More branches than there is room for: those of least work go. Those that peers' second

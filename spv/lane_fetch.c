@@ -8,6 +8,8 @@
 
 /* Filters asked for at once aim at this many bytes. */
 #define FILTER_RANGE_BYTES (2u << 20)
+/* The same, when headers wait behind them: about as many as those have. */
+#define FILTER_RANGE_BYTES_BESIDE (128u << 10)
 #define FILTER_RANGE_MIN 16
 
 static void average(uint32_t *average, size_t size)
@@ -45,7 +47,9 @@ static bool lane_holds(const struct lane *lane, uint32_t height)
 
 static uint32_t filter_range(const struct spv *spv)
 {
-    uint32_t count = FILTER_RANGE_BYTES / (spv->filter_size + 1);
+    uint32_t bytes =
+        spv->headers_settled ? FILTER_RANGE_BYTES : FILTER_RANGE_BYTES_BESIDE;
+    uint32_t count = bytes / (spv->filter_size + 1);
     if (count < FILTER_RANGE_MIN)
         return FILTER_RANGE_MIN;
     return count > CFILTERS_MAX ? CFILTERS_MAX : count;

@@ -13,12 +13,13 @@ static uint32_t load_of(const struct spv *spv, const struct peer *peer,
     return load;
 }
 
-static uint32_t load_max(enum request_kind kind)
+/* While headers come, filters only fill the pauses between them. */
+static uint32_t load_max(const struct spv *spv, enum request_kind kind)
 {
     switch (kind) {
     case REQUEST_CFHEADERS:
     case REQUEST_FILTERS:
-        return FILTER_REQUESTS_PER_PEER;
+        return spv->headers_settled ? FILTER_REQUESTS_PER_PEER : 1;
     case REQUEST_BLOCK:
     case REQUEST_DISPUTED_FILTER:
     case REQUEST_DISPUTED_BLOCK:
@@ -67,7 +68,7 @@ struct peer *request_pick_peer(struct spv *spv, const struct request *request,
             !mono_reached(spv->now.mono, peer->pause_until) || !fit(spv, peer, request))
             continue;
         uint32_t cost = load_of(spv, peer, request->kind);
-        if (cost >= load_max(request->kind))
+        if (cost >= load_max(spv, request->kind))
             cost |= COST_FULL;
         if (peer->id == avoid)
             cost |= COST_AVOIDED;
@@ -87,7 +88,7 @@ bool request_room(const struct spv *spv, enum request_kind kind)
 {
     size_t room = 0;
     for (size_t i = 0; i < spv->peer_count; i++)
-        room += spv->peers[i].state == PEER_READY ? load_max(kind) : 0;
+        room += spv->peers[i].state == PEER_READY ? load_max(spv, kind) : 0;
     for (size_t i = 0; i < spv->request_count && room; i++)
         room -= spv->requests[i].kind == kind;
     return room > 0;

@@ -465,6 +465,48 @@ static void test_stopped_lane_holds_no_node(void **state)
     fork_free(&fork);
 }
 
+/* "Nothing waits that could have overlapped": filter headers are asked for while headers
+ * come, of who brings them. */
+static void test_filters_fill_the_pauses_between_headers(void **state)
+{
+    (void)state;
+    const struct network network = demanding(0);
+    struct block_header *chain = mine_on_genesis(&network, HEADERS_MAX, 1);
+    struct world world;
+    world_init(&world, &network, 2, after(&network, 2 * HEADERS_MAX));
+    world_connect(&world, 0, WORLD_SERVICES);
+    world_connect(&world, 1, WORLD_SERVICES);
+    world_headers(&world, 0, chain, HEADERS_MAX);
+    assert_false(world.spv->headers_settled);
+    assert_int_equal(world.peers[0].asked[MESSAGE_GETHEADERS], 2);
+    assert_int_equal(world.peers[0].asked[MESSAGE_GETCFCHECKPT], 1);
+    assert_int_equal(world.peers[1].asked[MESSAGE_GETCFCHECKPT], 0);
+    free(chain);
+    free_world(&world);
+}
+
+/* Filter headers that only nodes hold keep those, and none below. */
+static void test_tree_is_pruned_as_far_as_all_is_stored(void **state)
+{
+    (void)state;
+    struct fork_world fork;
+    fork_init(&fork, 300);
+    struct world *world = &fork.world;
+    struct block_header *more = mine_on(&fork.network, &fork.ours[299], 12000, 1);
+    world->spv->stores_pending = 100; /* the store is busy */
+    tell(world, 0, more, 12000);
+    assert_int_equal(header_tree_root(world->spv->tree)->height, 0);
+    world->spv->stores_pending = 0;
+    world->spv->stored = world->spv->best;
+    world->spv->fh_count = 9000;
+    world->spv->fh_stored = 8000;
+    world_wait(world, 1);
+    assert_int_equal(header_tree_root(world->spv->tree)->height,
+                     (8000 - HEADER_WINDOW) / RETARGET_INTERVAL * RETARGET_INTERVAL);
+    free(more);
+    fork_free(&fork);
+}
+
 /* Siblings without number: the tree stays within its bound, no honest peer is let go, and
  * the best chain goes on. */
 static void test_flood_of_branches_is_evicted(void **state)
@@ -519,6 +561,8 @@ int main(void)
         cmocka_unit_test(test_full_message_without_room_is_followed_up),
         cmocka_unit_test(test_known_headers_without_end),
         cmocka_unit_test(test_stopped_lane_holds_no_node),
+        cmocka_unit_test(test_filters_fill_the_pauses_between_headers),
+        cmocka_unit_test(test_tree_is_pruned_as_far_as_all_is_stored),
         cmocka_unit_test(test_flood_of_branches_is_evicted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -151,3 +151,9 @@ void block_free(struct block *block)
     free(block->raw);
     free(block);
 }
+
+size_t block_memory(const struct block *block)
+{
+    return sizeof *block + block->raw_len + block->tx_count * sizeof *block->txs +
+           block->in_count * sizeof *block->ins + block->out_count * sizeof *block->outs;
+}

@@ -68,6 +68,8 @@ NODISCARD enum block_verdict block_parse(struct block **out, uint8_t *raw, size_
                                          const struct block_hash *expected,
                                          uint32_t height, struct error *error);
 void block_free(struct block *block);
+/* Bytes of memory that it takes. */
+size_t block_memory(const struct block *block);
 
 /* Parse and check a transaction that isn't in a block yet, into the form of a block of it
  * alone, whose header and hash are zero; free it with block_free. Copies `raw`. False,

@@ -9,6 +9,7 @@
 
 /* Rows and bytes of blocks in one batch for the ledger. */
 #define APPLY_ROWS_MAX 1000
+#define APPLY_BYTES_MAX (6u << 20)
 #define LOAD_ROWS_MAX 1000
 
 static void slot_enter(struct lane *lane, struct slot *slot, enum slot_state state)
@@ -282,9 +283,14 @@ void lane_rows(struct spv *spv, struct lane *lane, uint32_t from,
 static uint32_t done_prefix(struct lane *lane)
 {
     uint32_t count = 0;
-    while (lane->base + count < lane->filled && count < APPLY_ROWS_MAX &&
-           lane_slot(lane, lane->base + count + 1)->state == SLOT_DONE)
-        count++;
+    for (size_t bytes = 0; lane->base + count < lane->filled && count < APPLY_ROWS_MAX &&
+                           bytes < APPLY_BYTES_MAX;
+         count++) {
+        const struct slot *slot = lane_slot(lane, lane->base + count + 1);
+        if (slot->state != SLOT_DONE)
+            break;
+        bytes += slot->held;
+    }
     return count;
 }
 
@@ -318,8 +324,7 @@ void lane_apply(struct spv *spv, struct lane *lane)
         struct slot *slot = lane_slot(lane, lane->base + 1 + i);
         effect->apply.rows[i] = slot->row;
         effect->apply.blocks[i] = slot->block;
-        slot_hold(lane, slot, 0);
-        slot->block = NULL;
+        slot->block = NULL; /* its bytes count until they are applied */
     }
     lane->applying = count;
     lane->applying_commit = effect->apply.commit;

@@ -302,7 +302,7 @@ void lane_checked(struct spv *spv, struct lane *lane, uint32_t height,
     switch (input->checked.verdict) {
     case BLOCK_VALID:
         slot->block = input->checked.block;
-        slot_hold(lane, slot, slot->block->raw_len);
+        slot_hold(lane, slot, block_memory(slot->block));
         slot_set(lane, slot, SLOT_DONE);
         lane->progress_at = spv->now.mono;
         /* BIP 158: the filter holds every output script of its block. */

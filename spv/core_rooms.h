@@ -101,9 +101,9 @@ struct peer *request_pick_peer(struct spv *spv, const struct request *request,
                                uint32_t avoid);
 void request_send_getdata(struct spv *spv, struct peer *peer,
                           const struct block_hash *hash);
-/* NULL: there are too many. */
 /* Whether anybody may be asked for more of this kind. */
 bool request_room(const struct spv *spv, enum request_kind kind);
+/* NULL: there are too many. */
 struct request *request_add(struct spv *spv, const struct request *request);
 void request_remove(struct spv *spv, struct request *request);
 /* Give a peer's (or, with id 0, all timed-out) requests back to who wanted them. */
@@ -112,6 +112,9 @@ void requests_tick(struct spv *spv);
 struct mono_time requests_deadline(const struct spv *spv);
 bool request_of_lane(const struct request *request, uint8_t lane);
 void requests_drop_lane(struct spv *spv, uint8_t lane);
+/* Give the lane's lowest request back if its peer is slow and another has nothing to do.
+ */
+void requests_steal(struct spv *spv, struct lane *lane);
 
 /* header_sync.c */
 void headers_ask(struct spv *spv, struct peer *peer, struct header_node *from);

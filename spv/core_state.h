@@ -43,8 +43,8 @@
 #define BLOCK_REQUESTS_PER_PEER 16 /* Bitcoin Core's limit in its own downloads */
 /* A gap of at most a week is fetched as whole blocks (spv.md). */
 #define WHOLE_GAP_MAX 1008
-/* Heights that a lane works on at once, a power of two: four peers' filters while they are
- * small. Also bounds how far results may arrive early. */
+/* Heights that a lane works on at once, a power of two: four peers' filters while they
+ * are small. Also bounds how far results may arrive early. */
 #define LANE_WINDOW 8192
 /* Nodes of the header tree, about 300 bytes each. The best chain above the root has at
  * most 24,000: the window, what isn't stored yet, and a message. Above the first number
@@ -89,6 +89,11 @@
             */
 #define PROBE_FUTURE_MS 30000
 #define REQUEST_TIMEOUT_MS 20000
+/* What holds up all above it is taken from a peer that has had it for so long, and would
+ * need as long again for the rest, if another has nothing to do. It gets no other work
+ * for some time: what it was asked for is still on its way. */
+#define STEAL_AFTER_MS 2000
+#define STEAL_PAUSE_MS 20000
 #define CFHEADERS_TIP_RETRY_MS 1000 /* nodes build filters a moment after the block */
 #define CFHEADERS_TIP_RETRY_MAX_MS 30000
 /* A peer that said `notfound` isn't asked again at once. */
@@ -223,7 +228,7 @@ struct request {
     uint32_t dispute;  /* its id */
     enum side side;    /* whose filter */
     struct block_hash stop;
-    struct mono_time deadline;
+    struct mono_time started, deadline;
 };
 
 enum slot_state {
@@ -281,7 +286,7 @@ struct lane {
     struct mono_time progress_at;
     uint32_t counts[SLOT_STATES];
     uint32_t lowest[SLOT_STATES]; /* no slot below this height is in the state */
-    uint64_t held; /* bytes in slots and at workers */
+    uint64_t held;                /* bytes in slots and at workers */
     struct slot slots[LANE_WINDOW];
 };
 

@@ -354,6 +354,7 @@ void lane_returned(struct spv *spv, const struct request *request)
 
 void lane_fetch(struct spv *spv, struct lane *lane)
 {
+    requests_steal(spv, lane);
     fetch_filters(spv, lane);
     fetch_blocks(spv, lane);
 }

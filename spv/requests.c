@@ -103,6 +103,7 @@ struct request *request_add(struct spv *spv, const struct request *request)
     struct request *added = &spv->requests[spv->request_count++];
     *added = *request;
     added->next = request->from;
+    added->started = spv->now.mono;
     added->deadline = mono_add(spv->now.mono, REQUEST_TIMEOUT_MS);
     return added;
 }
@@ -122,6 +123,16 @@ void request_send_getdata(struct spv *spv, struct peer *peer,
 void request_remove(struct spv *spv, struct request *request)
 {
     *request = spv->requests[--spv->request_count];
+}
+
+static bool of_lanes(const struct request *request)
+{
+    return request->kind == REQUEST_FILTERS || request->kind == REQUEST_BLOCK;
+}
+
+bool request_of_lane(const struct request *request, uint8_t lane)
+{
+    return of_lanes(request) && request->lane == lane;
 }
 
 static void request_return(struct spv *spv, struct request *request)
@@ -173,16 +184,15 @@ struct mono_time requests_deadline(const struct spv *spv)
         if (spv->peers[i].pause_until.ms > spv->now.mono.ms &&
             spv->peers[i].pause_until.ms < next.ms)
             next = spv->peers[i].pause_until;
-    for (size_t i = 0; i < spv->request_count; i++)
-        if (spv->requests[i].deadline.ms < next.ms)
-            next = spv->requests[i].deadline;
+    for (size_t i = 0; i < spv->request_count; i++) {
+        const struct request *request = &spv->requests[i];
+        struct mono_time slow = mono_add(request->started, STEAL_AFTER_MS);
+        if (request->deadline.ms < next.ms)
+            next = request->deadline;
+        if (of_lanes(request) && slow.ms > spv->now.mono.ms && slow.ms < next.ms)
+            next = slow;
+    }
     return next;
-}
-
-bool request_of_lane(const struct request *request, uint8_t lane)
-{
-    return (request->kind == REQUEST_FILTERS || request->kind == REQUEST_BLOCK) &&
-           request->lane == lane;
 }
 
 void requests_drop_lane(struct spv *spv, uint8_t lane)
@@ -190,4 +200,42 @@ void requests_drop_lane(struct spv *spv, uint8_t lane)
     for (size_t i = spv->request_count; i-- > 0;)
         if (request_of_lane(&spv->requests[i], lane))
             request_remove(spv, &spv->requests[i]);
+}
+
+/* ---- work-stealing ---- */
+
+static bool slow(const struct spv *spv, const struct request *request)
+{
+    int64_t took = mono_since(spv->now.mono, request->started);
+    int64_t got = (int64_t)(request->to - request->from + 1) - request->missing;
+    if (took < STEAL_AFTER_MS || request->kind == REQUEST_BLOCK)
+        return took >= STEAL_AFTER_MS;
+    return took * request->missing >= STEAL_AFTER_MS * got;
+}
+
+static bool somebody_idle(struct spv *spv, const struct request *request)
+{
+    const struct peer *peer = request_pick_peer(spv, request, request->peer);
+    return peer && peer->id != request->peer &&
+           mono_reached(spv->now.mono, peer->stalled_until) &&
+           load_of(spv, peer, REQUEST_FILTERS) + load_of(spv, peer, REQUEST_BLOCK) == 0;
+}
+
+void requests_steal(struct spv *spv, struct lane *lane)
+{
+    uint32_t height = UINT32_MAX, block;
+    (void)lane_next(lane, &height, SLOT_FILTER_ASKED);
+    if (lane_next(lane, &block, SLOT_BLOCK_ASKED) && block < height)
+        height = block;
+    for (size_t i = 0; i < spv->request_count; i++) {
+        struct request *request = &spv->requests[i];
+        if (!request_of_lane(request, lane->index) || request->from > height ||
+            request->to < height || !slow(spv, request) || !somebody_idle(spv, request))
+            continue;
+        struct peer *peer = peer_find(spv, request->peer);
+        if (peer)
+            peer->pause_until = mono_add(spv->now.mono, STEAL_PAUSE_MS);
+        request_return(spv, request);
+        return;
+    }
 }

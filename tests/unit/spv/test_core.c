@@ -148,12 +148,88 @@ static void test_returned_request_leaves_others_slots(void **state)
     spv_free(spv);
 }
 
+/* Two peers with all that ours has, of which the first was asked for 50 filters. */
+static struct spv *core_with_request(struct spv_effects *effects)
+{
+    struct peer *peer;
+    struct spv *spv = core_with_overlap(&peer);
+    struct lane *lane = &spv->lanes[LANE_BACK];
+    spv->out = effects;
+    spv->now.mono.ms = 1000;
+    lane_truncate(spv, lane, 200);
+    spv->headers_settled = true;
+    for (uint32_t id = 7; id <= 8; id++) {
+        peer = &spv->peers[id - 7];
+        spv->peer_count = id - 6;
+        peer->id = id;
+        peer->state = PEER_READY;
+        peer->best = spv->best;
+        peer->claims.compared = NEWEST;
+        peer->claims.first_difference = NO_HEIGHT;
+    }
+    const struct request request = {.kind = REQUEST_FILTERS,
+                                    .peer = 7,
+                                    .lane = LANE_BACK,
+                                    .from = 151,
+                                    .to = 200,
+                                    .missing = 50};
+    assert_int_equal(spv->request_count, 0);
+    assert_non_null(request_add(spv, &request));
+    for (uint32_t height = request.from; height <= request.to; height++)
+        slot_set(lane, lane_slot(lane, height), SLOT_FILTER_ASKED);
+    return spv;
+}
+
+/* Work-stealing: of a slow peer, by one that has nothing to do, and not at once. */
+static void test_idle_peer_takes_over_from_a_slow_one(void **state)
+{
+    (void)state;
+    struct spv_effects effects = {0};
+    struct spv *spv = core_with_request(&effects);
+    struct lane *lane = &spv->lanes[LANE_BACK];
+    spv->requests[0].missing = 48; /* as slow as would take it 48 s */
+    assert_int_equal(requests_deadline(spv).ms, 1000 + STEAL_AFTER_MS);
+    spv->now.mono.ms = 1000 + STEAL_AFTER_MS - 1;
+    lane_fetch(spv, lane);
+    assert_int_equal(effects.count, 0);
+    spv->now.mono.ms++;
+    lane_fetch(spv, lane);
+    assert_int_equal(effects.count, 1);
+    assert_int_equal(effects.items[0].peer, 8);
+    assert_int_equal(spv->request_count, 1);
+    assert_int_equal(spv->requests[0].peer, 8);
+    assert_false(mono_reached(spv->now.mono, spv->peers[0].pause_until));
+    spv_effects_clear(&effects);
+    spv_free(spv);
+}
+
+static void test_nothing_is_taken_over_without_need(void **state)
+{
+    (void)state;
+    struct spv_effects effects = {0};
+    struct spv *spv = core_with_request(&effects);
+    struct lane *lane = &spv->lanes[LANE_BACK];
+    spv->now.mono.ms = 1000 + STEAL_AFTER_MS;
+    spv->requests[0].missing = 20; /* soon done */
+    lane_fetch(spv, lane);
+    assert_int_equal(effects.count, 0);
+    spv->requests[0].missing = 50;
+    spv->peers[1].stalled_until.ms = 1000000; /* silent lately */
+    lane_fetch(spv, lane);
+    assert_int_equal(effects.count, 0);
+    assert_int_equal(spv->requests[0].peer, 7);
+    spv_effects_clear(&effects);
+    spv_free(spv);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_unknown_filter_header_is_not_asked_of_store),
         cmocka_unit_test(test_filter_goes_to_the_height_that_was_asked),
         cmocka_unit_test(test_returned_request_leaves_others_slots),
+        cmocka_unit_test(test_idle_peer_takes_over_from_a_slow_one),
+        cmocka_unit_test(test_nothing_is_taken_over_without_need),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

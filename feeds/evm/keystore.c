@@ -57,6 +57,7 @@ static bool read_number(uint64_t *out, const json_t *object, const char *name,
 {
     const json_t *value = json_object_get(object, name);
     json_int_t number = json_integer_value(value);
+    *out = 0;
     if (!json_is_integer(value) || number < 1 || (uint64_t)number > max)
         return error_set(error,
                          "keystore: '%s' isn't a whole number from 1 to %" PRIu64
@@ -78,7 +79,7 @@ static bool text_is(const json_t *object, const char *name, const char *expected
 
 static bool read_scrypt(struct sealed *out, const json_t *params, struct error *error)
 {
-    uint64_t n = 0, r = 0, p = 0;
+    uint64_t n, r, p;
     if (!read_number(&n, params, "n", UINT64_C(1) << 24, error) ||
         !read_number(&r, params, "r", 1024, error) ||
         !read_number(&p, params, "p", 1024, error))

@@ -235,6 +235,13 @@ static void start_scanned(struct spv *spv, const struct spv_start *start)
     }
 }
 
+static void start_kept(struct spv *spv, const struct spv_start *start)
+{
+    spv->keeps_filters = start->kept != NULL;
+    if (start->kept)
+        height_set_copy(&spv->kept, start->kept);
+}
+
 struct spv *spv_new(const struct spv_settings *settings, const struct spv_start *start,
                     struct spv_now now)
 {
@@ -258,6 +265,7 @@ struct spv *spv_new(const struct spv_settings *settings, const struct spv_start 
     start_filter_headers(spv, start);
     cohort_table_copy(&spv->cohorts, &start->cohorts);
     start_scanned(spv, start);
+    start_kept(spv, start);
     if (spv->cohorts.count)
         spv->ledger =
             header_tree_ancestor(spv->tree, spv->stored, spv->cohorts.at[0].cursor);
@@ -285,6 +293,7 @@ void spv_free(struct spv *spv)
     disputes_free(spv);
     height_set_release(&spv->whole);
     height_set_release(&spv->settled);
+    height_set_release(&spv->kept);
     header_tree_free(spv->tree);
     free(spv->pins);
     mempool_free(spv->mempool);

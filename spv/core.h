@@ -20,6 +20,7 @@
 #include "spv/chain_row.h"
 #include "spv/cohort.h"
 #include "spv/header_tree.h"
+#include "spv/height_set.h"
 #include "spv/message.h"
 
 #define PEER_ADDRESS_MAX 272
@@ -99,6 +100,8 @@ struct spv_start {
     /* Heights that are fetched whole for every cohort: peers differed about them. */
     const uint32_t *whole;
     size_t whole_count;
+    /* Heights whose filters are kept on the disk; NULL: none ever are. */
+    const struct height_set *kept;
     struct cohort_table cohorts; /* copied */
     uint32_t birth;              /* no block below it was scanned, nor will be */
     const struct spv_ban *bans;
@@ -139,6 +142,7 @@ enum match_verdict {
     MATCH_HIT,
     MATCH_FALSE,     /* not the filter that the filter header commits to */
     MATCH_MALFORMED, /* what the filter header commits to can't be a filter */
+    MATCH_ABSENT,    /* no filter of this block is kept */
 };
 
 enum apply_verdict {
@@ -257,6 +261,9 @@ struct spv_effect {
         struct {
             uint8_t *filter; /* owned */
             size_t filter_len;
+            bool kept;         /* there is none here: the one on the disk is meant */
+            bool keep_on_disk; /* unless it is false or malformed */
+            uint32_t height;
             struct block_hash block;
             struct filter_header previous, expected;
             struct script_set *scripts; /* a reference, owned */

@@ -332,7 +332,18 @@ void slot_hold(struct lane *lane, struct slot *slot, size_t bytes);
 enum slot_state lane_wants(const struct spv *spv, const struct lane *lane,
                            uint32_t height);
 void lane_fetch(struct spv *spv, struct lane *lane);
+bool lane_within_budget(const struct spv *spv, const struct lane *lane, uint32_t height);
+/* Have a filter of a peer (the data is copied), or the kept one, matched. */
+void lane_match(struct spv *spv, struct lane *lane, uint32_t height, struct bytes filter);
+void lane_match_kept(struct spv *spv, struct lane *lane, uint32_t height);
 void lane_condemn(struct spv *spv, const struct block_hash *hash, uint32_t height,
                   const char *reason);
+
+/* lane_kept.c: filters on the disk */
+void lane_fetch_kept(struct spv *spv, struct lane *lane);
+/* What became of a match, for what is known of the disk. False: the disk hasn't had the
+ * filter, and its slot wants it from a peer. */
+bool lane_kept_matched(struct spv *spv, struct lane *lane, uint32_t height,
+                       enum match_verdict verdict);
 
 #endif

@@ -233,6 +233,7 @@ struct request {
 
 enum slot_state {
     SLOT_WANTS_FILTER,
+    SLOT_WANTS_KEPT, /* its filter is on the disk */
     SLOT_FILTER_ASKED,
     SLOT_MATCHING,
     SLOT_WANTS_BLOCK,
@@ -248,6 +249,7 @@ struct slot {
     struct chain_row row;
     uint8_t *filter; /* kept from its match to the block's check */
     size_t filter_len;
+    bool kept;            /* the filter being matched is from the disk */
     bool audit;           /* its block is wanted in any case */
     bool has_filter_hash; /* of the filter that the block was checked against */
     struct filter_hash filter_hash;
@@ -413,6 +415,9 @@ struct spv {
     struct height_set whole;   /* heights that are fetched whole for every cohort */
     struct height_set settled; /* those of them where the best chain's block has been
                                   reviewed, and since then was scanned whole */
+    bool keeps_filters;
+    struct height_set kept; /* heights whose filters should be on the disk */
+    bool kept_lost;         /* one wasn't what it should be: said */
     struct dispute disputes[DISPUTES_MAX];
     size_t dispute_count;
     uint32_t next_dispute_id, next_loading;

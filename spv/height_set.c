@@ -25,6 +25,12 @@ bool height_set_has(const struct height_set *set, uint32_t height)
     return word < set->count && set->words[word] >> height % BITS & 1;
 }
 
+void height_set_remove(struct height_set *set, uint32_t height)
+{
+    if (height_set_has(set, height))
+        set->words[height / BITS] &= ~(UINT64_C(1) << height % BITS);
+}
+
 void height_set_cut(struct height_set *set, uint32_t height)
 {
     size_t word = height / BITS;
@@ -32,6 +38,12 @@ void height_set_cut(struct height_set *set, uint32_t height)
         return;
     set->words[word] &= (UINT64_C(1) << height % BITS) - 1;
     memset(set->words + word + 1, 0, (set->count - word - 1) * sizeof *set->words);
+}
+
+void height_set_copy(struct height_set *out, const struct height_set *from)
+{
+    out->words = mem_dup(from->words, from->count * sizeof *from->words);
+    out->count = out->capacity = from->count;
 }
 
 void height_set_release(struct height_set *set)

@@ -15,7 +15,10 @@ struct height_set {
 /* The caller bounds the heights: they are those of a chain that it has. */
 void height_set_add(struct height_set *set, uint32_t height);
 bool height_set_has(const struct height_set *set, uint32_t height);
+void height_set_remove(struct height_set *set, uint32_t height);
 void height_set_cut(struct height_set *set, uint32_t height); /* and all above */
+/* `out` is empty before. */
+void height_set_copy(struct height_set *out, const struct height_set *from);
 void height_set_release(struct height_set *set);
 
 #endif

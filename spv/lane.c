@@ -52,9 +52,9 @@ void slot_hold(struct lane *lane, struct slot *slot, size_t bytes)
 enum slot_state lane_wants(const struct spv *spv, const struct lane *lane,
                            uint32_t height)
 {
-    return height <= lane->filters_until && !height_set_has(&spv->whole, height)
-               ? SLOT_WANTS_FILTER
-               : SLOT_WANTS_BLOCK;
+    if (height > lane->filters_until || height_set_has(&spv->whole, height))
+        return SLOT_WANTS_BLOCK;
+    return height_set_has(&spv->kept, height) ? SLOT_WANTS_KEPT : SLOT_WANTS_FILTER;
 }
 
 static void slot_push(const struct spv *spv, struct lane *lane,
@@ -440,7 +440,8 @@ static void lane_whole(struct lane *lane, uint32_t height)
         return;
     }
     struct slot *slot = lane_slot(lane, height);
-    if (slot->state == SLOT_WANTS_FILTER || (slot->state == SLOT_DONE && !slot->block))
+    if (slot->state == SLOT_WANTS_FILTER || slot->state == SLOT_WANTS_KEPT ||
+        (slot->state == SLOT_DONE && !slot->block))
         slot_set(lane, slot, SLOT_WANTS_BLOCK);
 }
 

@@ -31,7 +31,7 @@ static uint64_t outstanding(const struct spv *spv)
 }
 
 /* The lowest height is always let through, so that a full budget can't hold itself up. */
-static bool within_budget(const struct spv *spv, const struct lane *lane, uint32_t height)
+bool lane_within_budget(const struct spv *spv, const struct lane *lane, uint32_t height)
 {
     return height == lane->base + 1 || outstanding(spv) < RECEIVE_BUDGET;
 }
@@ -94,7 +94,7 @@ static void fetch_filters(struct spv *spv, struct lane *lane)
     uint32_t height;
     while (lane_next(lane, &height, SLOT_WANTS_FILTER) &&
            request_room(spv, REQUEST_FILTERS))
-        if (!within_budget(spv, lane, height) ||
+        if (!lane_within_budget(spv, lane, height) ||
             !ask_filters(spv, lane, height, run_end(lane, height, filter_range(spv))))
             return;
 }
@@ -130,15 +130,14 @@ static struct request *find_filter_request(struct spv *spv, const struct peer *p
     return NULL;
 }
 
-static void match(struct spv *spv, struct lane *lane, uint32_t height,
-                  struct bytes filter)
+static struct spv_effect *match_effect(struct spv *spv, struct lane *lane,
+                                       uint32_t height)
 {
     struct slot *slot = lane_slot(lane, height);
     slot_set(lane, slot, SLOT_MATCHING);
     struct spv_effect *effect = spv_effect_add(spv, SPV_MATCH);
     effect->ticket = ticket_make(lane, height);
-    effect->match.filter = mem_dup(filter.data, filter.len);
-    effect->match.filter_len = filter.len;
+    effect->match.height = height;
     effect->match.block = slot->row.hash;
     effect->match.expected = slot->row.filter_header;
     effect->match.previous = height == lane->base + 1
@@ -147,7 +146,26 @@ static void match(struct spv *spv, struct lane *lane, uint32_t height,
     effect->match.scripts = script_set_ref(lane->scripts);
     slot->audit = spv->audit_blocks && random_below(&spv->random, spv->audit_blocks) == 0;
     effect->match.keep = slot->audit;
+    return effect;
+}
+
+void lane_match(struct spv *spv, struct lane *lane, uint32_t height, struct bytes filter)
+{
+    struct slot *slot = lane_slot(lane, height);
+    struct spv_effect *effect = match_effect(spv, lane, height);
+    effect->match.filter = mem_dup(filter.data, filter.len);
+    effect->match.filter_len = filter.len;
+    effect->match.keep_on_disk = spv->keeps_filters;
+    slot->kept = false;
     slot_hold(lane, slot, filter.len);
+}
+
+void lane_match_kept(struct spv *spv, struct lane *lane, uint32_t height)
+{
+    struct slot *slot = lane_slot(lane, height);
+    match_effect(spv, lane, height)->match.kept = true;
+    slot->kept = true;
+    slot_hold(lane, slot, spv->filter_size); /* by estimate */
 }
 
 void lane_cfilter(struct spv *spv, struct peer *peer, struct bytes payload)
@@ -170,7 +188,7 @@ void lane_cfilter(struct spv *spv, struct peer *peer, struct bytes payload)
     if (--request->missing == 0)
         request_remove(spv, request);
     lane_slot(lane, height)->peer = peer->id;
-    match(spv, lane, height, message.filter);
+    lane_match(spv, lane, height, message.filter);
 }
 
 void lane_matched(struct spv *spv, struct lane *lane, uint32_t height,
@@ -184,6 +202,8 @@ void lane_matched(struct spv *spv, struct lane *lane, uint32_t height,
     bool whole = height_set_has(&spv->whole, height);
     struct peer *peer = peer_find(spv, slot->peer);
     slot_hold(lane, slot, input->matched.filter_len);
+    if (!lane_kept_matched(spv, lane, height, input->matched.verdict))
+        return;
     switch (input->matched.verdict) {
     case MATCH_NONE:
         lane->progress_at = spv->now.mono;
@@ -213,6 +233,8 @@ void lane_matched(struct spv *spv, struct lane *lane, uint32_t height,
         slot_set(lane, slot, lane_wants(spv, lane, height));
         filter_sync_false(spv, height, "it can't be the filter of any block");
         break;
+    case MATCH_ABSENT:
+        break; /* not reached: only a kept one can be */
     }
 }
 
@@ -241,7 +263,7 @@ static void fetch_blocks(struct spv *spv, struct lane *lane)
 {
     uint32_t height;
     while (lane_next(lane, &height, SLOT_WANTS_BLOCK))
-        if (!within_budget(spv, lane, height) || !ask_block(spv, lane, height))
+        if (!lane_within_budget(spv, lane, height) || !ask_block(spv, lane, height))
             return;
 }
 
@@ -354,6 +376,7 @@ void lane_returned(struct spv *spv, const struct request *request)
 
 void lane_fetch(struct spv *spv, struct lane *lane)
 {
+    lane_fetch_kept(spv, lane);
     requests_steal(spv, lane);
     fetch_filters(spv, lane);
     fetch_blocks(spv, lane);

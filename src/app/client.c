@@ -18,6 +18,7 @@ struct client {
     struct seed_lookup *seeds;
     struct store_thread *store;
     const struct network *network;
+    struct kept_filters *kept;
     struct spv *spv;
     struct client_handler handler;
     struct spv_effects effects;
@@ -222,6 +223,13 @@ static void send_to_store(struct client *client, struct spv_effect *effect,
                         errand_new(client, client->network, effect, answer));
 }
 
+static void send_to_match(struct client *client, struct spv_effect *effect)
+{
+    struct errand *errand = errand_new(client, client->network, effect, SPV_MATCHED);
+    errand->kept = client->kept;
+    pool_submit(client->workers, errand_match, match_done, errand);
+}
+
 /* Takes over what the effect owns. */
 static void perform(struct client *client, struct spv_effect *effect)
 {
@@ -245,8 +253,7 @@ static void perform(struct client *client, struct spv_effect *effect)
         send_to_store(client, effect, SPV_STORED, errand_store_chain, stored_done);
         break;
     case SPV_MATCH:
-        pool_submit(client->workers, errand_match, match_done,
-                    errand_new(client, client->network, effect, SPV_MATCHED));
+        send_to_match(client, effect);
         break;
     case SPV_CHECK:
         pool_submit(client->workers, errand_check, check_done,
@@ -319,6 +326,7 @@ struct client *client_new(struct loop *loop, struct store_thread *store,
     client->store = store;
     client->handler = *handler;
     client->network = settings->spv.network;
+    client->kept = settings->kept;
     client->timer = loop_timer_new(loop, on_tick, client);
     client->workers = pool_new(loop, settings->workers, "worker");
     client->seeds = seed_lookup_new(loop, client->network, on_seed, client);

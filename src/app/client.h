@@ -32,6 +32,7 @@ struct client_settings {
     struct spv_settings spv;
     const char *proxy; /* of peers, "host:port"; NULL: none. Valid while the client is */
     size_t workers;
+    struct kept_filters *kept; /* NULL: no filters are kept. Valid while the client is */
 };
 
 struct client *client_new(struct loop *loop, struct store_thread *store,

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "app/command.h"
+#include "app/datadir.h"
 #include "app/lists.h"
 #include "app/output.h"
 #include "base/hex.h"
@@ -71,6 +72,13 @@ static void print_scan(const struct config *config)
                config->audit_blocks);
 }
 
+static void print_kept_filters(const struct config *config)
+{
+    if (config->keep_filters)
+        printf("filters        kept in %s/%s; some 13 GB on mainnet\n", config->datadir,
+               DATADIR_FILTERS);
+}
+
 /* Without the address's path, which may hold a key. */
 static void print_own_node(const struct config *config)
 {
@@ -113,6 +121,7 @@ static void print_settings(const struct config *config)
                config->filter_checkpoints[i].height, header);
     }
     print_scan(config);
+    print_kept_filters(config);
     printf("sample         every %s\n", interval);
     printf("mempool        %s\n",
            config->mempool ? "unconfirmed transactions are shown" : "off");

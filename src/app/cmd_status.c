@@ -189,6 +189,14 @@ static void print_heights(const json_t *document)
            number_at(json_object_get(document, "scan"), "height"));
 }
 
+static void print_kept_filters(const json_t *document)
+{
+    const json_t *kept = json_object_get(document, "kept_filters");
+    if (json_is_object(kept))
+        printf("kept filters    %" JSON_INTEGER_FORMAT ", %" JSON_INTEGER_FORMAT " MB\n",
+               number_at(kept, "count"), (number_at(kept, "bytes") + 999999) / 1000000);
+}
+
 static void print_gates(json_t *document)
 {
     const char *name;
@@ -316,6 +324,7 @@ enum exit_status cmd_status(const struct invocation *invocation)
     print_state(document, state, pid);
     print_progress(document);
     print_heights(document);
+    print_kept_filters(document);
     print_node_check(document);
     print_gates(document);
     print_tables(document);

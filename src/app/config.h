@@ -71,6 +71,7 @@ struct config {
     char *http_bind;       /* host:port; NULL: http=0 */
     char **http_hosts;
     size_t http_host_count;
+    bool keep_filters;
     bool mempool;
     char *node_rpc;              /* URL; NULL: no second opinion */
     char *node_cookie_file;      /* given if node_rpc is */
@@ -131,7 +132,7 @@ const struct config_publisher *config_publisher_find(const struct config *config
                                                      const char *name);
 
 /* The global keys' names, CONFIG_KEYS of them. */
-#define CONFIG_KEYS 20
+#define CONFIG_KEYS 21
 const char *const *config_global_keys(void);
 
 #endif

@@ -210,6 +210,15 @@ static void check_node(struct config_build *build)
         "node_rpc= and node_cookie_file= belong together; give both or neither");
 }
 
+static void check_kept_filters(struct config_build *build)
+{
+    const struct config *config = build->config;
+    if (config->keep_filters && config->scan_blocks)
+        config_fault(build, place_of(build, "keep_filters"),
+                     "keep_filters=1: with scan=blocks there are no filters to keep; "
+                     "remove one of the two");
+}
+
 void config_build_globals(struct config_build *build)
 {
     read_environment(build);
@@ -222,4 +231,5 @@ void config_build_globals(struct config_build *build)
         set_late_default(build, config_keys[i].name);
     }
     check_node(build);
+    check_kept_filters(build);
 }

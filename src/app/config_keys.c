@@ -237,6 +237,17 @@ static bool set_audit_blocks(struct config_build *build, const struct config_ent
     return true;
 }
 
+static bool set_keep_filters(struct config_build *build, const struct config_entry *entry,
+                             struct error *error)
+{
+    if (strcmp(entry->value, "0") != 0 && strcmp(entry->value, "1") != 0)
+        return error_set(error,
+                         "'%.40s': write 1 to keep filters on the disk or 0 not to",
+                         entry->value);
+    build->config->keep_filters = entry->value[0] == '1';
+    return true;
+}
+
 static bool set_http(struct config_build *build, const struct config_entry *entry,
                      struct error *error)
 {
@@ -366,6 +377,7 @@ const struct config_key config_keys[CONFIG_KEYS] = {
     {"filter_checkpoint", set_filter_checkpoint, true},
     {"scan", set_scan, false},
     {"audit_blocks", set_audit_blocks, false},
+    {"keep_filters", set_keep_filters, false},
     {"http_bind", set_http_bind, false},
     {"http_host", set_http_host, true},
     {"http", set_http, false},

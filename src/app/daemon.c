@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "app/client.h"
 #include "app/daemon.h"
@@ -71,7 +72,7 @@ static struct status_sources status_sources(const struct daemon *daemon)
     return (struct status_sources){
         daemon->config,  daemon->client,    daemon->sampler,
         daemon->evm,     &daemon->progress, store_thread_full(daemon->store_thread),
-        daemon->pending, daemon->node};
+        daemon->pending, daemon->node,      daemon->kept};
 }
 
 static void write_status(struct daemon *daemon)
@@ -359,6 +360,37 @@ static enum store_result newest_taken(struct daemon *daemon, struct wall_time *o
     return result;
 }
 
+/* Without them everything works, only slower: whatever is wrong ends no start. */
+static void open_kept_filters(struct daemon *daemon, struct start *start)
+{
+    struct error error;
+    char *path = datadir_path(daemon->config, DATADIR_FILTERS);
+    if (!daemon->config->keep_filters) {
+        if (access(path, F_OK) == 0)
+            log_line(LOG_STORE, LOG_INFO,
+                     "filters in %s: not used with keep_filters=0; delete the folder to "
+                     "have its room",
+                     path);
+        free(path);
+        return;
+    }
+    switch (kept_filters_open(&daemon->kept, &start->kept, path, daemon->config->network,
+                              &error)) {
+    case KEPT_OPENED:
+        break;
+    case KEPT_ANEW:
+        log_line(LOG_STORE, LOG_WARNING, "%s", error.text);
+        break;
+    case KEPT_FAILED:
+        log_line(LOG_STORE, LOG_WARNING, "%s; no filters are kept until a restart",
+                 error.text);
+        break;
+    }
+    if (daemon->kept)
+        start->spv.kept = &start->kept;
+    free(path);
+}
+
 static enum exit_status start_client(struct daemon *daemon)
 {
     struct start start;
@@ -368,6 +400,7 @@ static enum exit_status start_client(struct daemon *daemon)
     enum store_result result =
         start_read(&start, daemon->store, daemon->ledger, book_key, &error);
     if (result == STORE_OK) {
+        open_kept_filters(daemon, &start);
         daemon->store_thread =
             store_thread_new(daemon->loop, daemon->store, daemon->ledger);
         char agent[64];
@@ -389,6 +422,7 @@ static enum exit_status start_client(struct daemon *daemon)
                     .audit_blocks = daemon->config->audit_blocks,
                     .mempool = daemon->config->mempool},
             .proxy = daemon->config->proxy,
+            .kept = daemon->kept,
             .workers = 2};
         const struct client_handler handler = {on_changed, on_moved, on_foreseen,
                                                on_block,   fail,     daemon};
@@ -503,6 +537,7 @@ static void stop(struct daemon *daemon)
     evm_drivers_free(daemon->evm);
     node_checker_free(daemon->node);
     client_free(daemon->client);
+    kept_filters_close(daemon->kept);
     pending_free(daemon->pending);
     if (daemon->ledger)
         ledger_close(daemon->ledger);

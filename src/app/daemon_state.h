@@ -14,6 +14,7 @@
 #include "io/http.h"
 #include "io/lock.h"
 #include "io/loop.h"
+#include "store/kept_filters.h"
 
 struct daemon {
     const struct invocation *invocation;
@@ -22,6 +23,7 @@ struct daemon {
     struct lock lock;
     struct store *store;
     struct ledger *ledger;
+    struct kept_filters *kept; /* NULL: filters aren't kept */
     struct loop *loop;
     struct loop_timer *tick;
     struct store_thread *store_thread;

@@ -7,6 +7,7 @@
 #include "io/lock.h"
 
 #define DATADIR_LEDGER "ledger"
+#define DATADIR_FILTERS "filters" /* with keep_filters=1 */
 #define DATADIR_LOCK "lock"
 #define DATADIR_CONTROL "control.sock"
 

@@ -1,6 +1,7 @@
 #include <stdlib.h>
 
 #include "app/errand.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "io/clock.h"
 #include "spv/gcs.h"
@@ -31,31 +32,69 @@ void errand_free(struct errand *errand)
 
 /* ---- workers ---- */
 
-void errand_match(void *context)
+/* Take the filter from the disk; false: the answer is there already. */
+static bool read_kept(struct errand *errand)
 {
-    struct errand *errand = context;
     struct spv_effect *effect = &errand->effect;
-    struct bytes filter = {effect->match.filter, effect->match.filter_len};
+    enum match_verdict *verdict = &errand->input.matched.verdict;
+    switch (kept_filters_get(errand->kept, &effect->match.filter,
+                             &effect->match.filter_len, effect->match.height,
+                             &effect->match.block)) {
+    case KEPT_FOUND:
+        return true;
+    case KEPT_NONE:
+        *verdict = MATCH_ABSENT;
+        break;
+    case KEPT_DAMAGED:
+        *verdict = MATCH_FALSE;
+        break;
+    }
+    return false;
+}
+
+static void keep_on_disk(const struct errand *errand)
+{
+    const struct spv_effect *effect = &errand->effect;
+    const struct bytes filter = {effect->match.filter, effect->match.filter_len};
+    struct error error;
+    if (!kept_filters_put(errand->kept, effect->match.height, &effect->match.block,
+                          filter, &error))
+        log_line(LOG_STORE, LOG_WARNING, "%s", error.text);
+}
+
+static enum match_verdict verify_and_match(const struct spv_effect *effect)
+{
+    const struct bytes filter = {effect->match.filter, effect->match.filter_len};
     struct filter_hash hash;
     struct filter_header header;
     filter_hash_of(&hash, filter);
     filter_header_next(&header, &hash, &effect->match.previous);
-    enum match_verdict verdict = MATCH_FALSE;
-    if (filter_header_equal(&header, &effect->match.expected)) {
-        switch (gcs_match_any(filter, &effect->match.block, effect->match.scripts)) {
-        case GCS_MATCH:
-            verdict = MATCH_HIT;
-            break;
-        case GCS_NO_MATCH:
-            verdict = MATCH_NONE;
-            break;
-        case GCS_MALFORMED:
-            verdict = MATCH_MALFORMED;
-            break;
-        }
+    if (!filter_header_equal(&header, &effect->match.expected))
+        return MATCH_FALSE;
+    switch (gcs_match_any(filter, &effect->match.block, effect->match.scripts)) {
+    case GCS_MATCH:
+        return MATCH_HIT;
+    case GCS_NO_MATCH:
+        return MATCH_NONE;
+    case GCS_MALFORMED:
+        break;
     }
+    return MATCH_MALFORMED;
+}
+
+void errand_match(void *context)
+{
+    struct errand *errand = context;
+    struct spv_effect *effect = &errand->effect;
+    if (effect->match.kept && !read_kept(errand))
+        return;
+    enum match_verdict verdict = verify_and_match(effect);
     errand->input.matched.verdict = verdict;
-    if (verdict != MATCH_HIT && (verdict != MATCH_NONE || !effect->match.keep))
+    if (verdict != MATCH_HIT && verdict != MATCH_NONE)
+        return;
+    if (effect->match.keep_on_disk)
+        keep_on_disk(errand);
+    if (verdict == MATCH_NONE && !effect->match.keep)
         return;
     errand->input.matched.filter = effect->match.filter;
     errand->input.matched.filter_len = effect->match.filter_len;

@@ -5,6 +5,7 @@
 
 #include "spv/core.h"
 #include "store/foresee.h"
+#include "store/kept_filters.h"
 #include "store/ledger.h"
 
 struct client;
@@ -12,6 +13,7 @@ struct client;
 struct errand {
     struct client *client; /* for the loop thread, when the work is done */
     const struct network *network;
+    struct kept_filters *kept;   /* of a match; NULL: no filters are kept */
     struct spv_effect effect;    /* owned */
     struct spv_input input;      /* the answer; what it points to is the errand's, but for
                                   * the filter of a match and the block of a check */

@@ -149,6 +149,7 @@ void start_release(struct start *start)
     free(start->book);
     free(start->bans);
     free(start->whole);
+    height_set_release(&start->kept);
     cohort_table_release(&start->spv.cohorts);
     memset(start, 0, sizeof *start);
 }

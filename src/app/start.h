@@ -15,6 +15,7 @@ struct start {
     struct book_row *book;
     struct spv_ban *bans;
     uint32_t *whole;
+    struct height_set kept; /* filled by who opens the kept filters, if any are kept */
 };
 
 /* Read it; the cohorts are the ledger's now. `book_key` is the address book's, should it

@@ -162,6 +162,14 @@ static json_t *progress_json(const struct progress_rate *progress)
                      (json_int_t)progress->per_second, "seconds_left", left);
 }
 
+static json_t *kept_json(const struct kept_filters *kept)
+{
+    uint64_t count, bytes;
+    kept_filters_totals(kept, &count, &bytes);
+    return json_pack("{s:I, s:I}", "count", (json_int_t)count, "bytes",
+                     (json_int_t)bytes);
+}
+
 json_t *status_document(const struct status_sources *sources)
 {
     struct spv_summary summary;
@@ -172,7 +180,7 @@ json_t *status_document(const struct status_sources *sources)
     sampler_gates(sources->sampler, &gates);
     return json_pack(
         "{s:s, s:s, s:s, s:b, s:o, s:{s:I}, s:{s:I}, s:o, s:o, s:o, s:I, s:I, s:b, s:o, "
-        "s:o, s:o, s:o, s:o, s:o}",
+        "s:o, s:o, s:o, s:o, s:o, s:o}",
         "network", sources->config->network->name, "version", reservewatch_version,
         "phase", spv_phase_name(summary.phase), "synced", (int)gates.at[GATE_SYNCED].ok,
         "headers", headers_json(&summary), "filter_headers", "height",
@@ -184,5 +192,6 @@ json_t *status_document(const struct status_sources *sources)
         "publishers", publishers_json(sources->sampler, sources->evm), "pending",
         sources->pending ? pending_json(sources->pending) : json_null(), "node_check",
         sources->node ? node_checker_json(sources->node) : json_null(), "addresses",
-        addresses_json(spv), "bans", bans_json(spv, now));
+        addresses_json(spv), "bans", bans_json(spv, now), "kept_filters",
+        sources->kept ? kept_json(sources->kept) : json_null());
 }

@@ -8,6 +8,7 @@
 #include "app/evm_driver.h"
 #include "app/pending.h"
 #include "app/sampler.h"
+#include "store/kept_filters.h"
 
 /* Under this name in the ledger (store_put_value). */
 #define STATUS_VALUE "status"
@@ -28,6 +29,7 @@ struct status_sources {
     bool disk_full;
     const struct pending *pending;   /* NULL: mempool=0 */
     const struct node_checker *node; /* NULL: no node_rpc= */
+    const struct kept_filters *kept; /* NULL: filters aren't kept */
 };
 
 /* Keys of design.md's `status --json`, and: updated_at, pid, disk_full, progress {done,
@@ -35,7 +37,8 @@ struct status_sources {
  * state, detail}], pending (see pending.h; null with mempool=0), node_check (see
  * node_checker.h; null without node_rpc=); of each
  * peer also trusted, group, bytes_in, bytes_out, messages; addresses {known, tried}; bans
- * [{address, until, reason}]. The caller owns the reference. */
+ * [{address, until, reason}]; kept_filters {count, bytes} (null without
+ * keep_filters=1). The caller owns the reference. */
 json_t *status_document(const struct status_sources *sources);
 
 /* {address, until, reason}, as in the document. */

@@ -333,9 +333,8 @@ enum slot_state lane_wants(const struct spv *spv, const struct lane *lane,
                            uint32_t height);
 void lane_fetch(struct spv *spv, struct lane *lane);
 bool lane_within_budget(const struct spv *spv, const struct lane *lane, uint32_t height);
-/* Have a filter of a peer (the data is copied), or the kept one, matched. */
-void lane_match(struct spv *spv, struct lane *lane, uint32_t height, struct bytes filter);
-void lane_match_kept(struct spv *spv, struct lane *lane, uint32_t height);
+/* The effect of matching the filter of a height: all but the filter. */
+struct spv_effect *lane_match(struct spv *spv, struct lane *lane, uint32_t height);
 void lane_condemn(struct spv *spv, const struct block_hash *hash, uint32_t height,
                   const char *reason);
 

@@ -130,8 +130,7 @@ static struct request *find_filter_request(struct spv *spv, const struct peer *p
     return NULL;
 }
 
-static struct spv_effect *match_effect(struct spv *spv, struct lane *lane,
-                                       uint32_t height)
+struct spv_effect *lane_match(struct spv *spv, struct lane *lane, uint32_t height)
 {
     struct slot *slot = lane_slot(lane, height);
     slot_set(lane, slot, SLOT_MATCHING);
@@ -149,23 +148,16 @@ static struct spv_effect *match_effect(struct spv *spv, struct lane *lane,
     return effect;
 }
 
-void lane_match(struct spv *spv, struct lane *lane, uint32_t height, struct bytes filter)
+static void match(struct spv *spv, struct lane *lane, uint32_t height,
+                  struct bytes filter)
 {
     struct slot *slot = lane_slot(lane, height);
-    struct spv_effect *effect = match_effect(spv, lane, height);
+    struct spv_effect *effect = lane_match(spv, lane, height);
     effect->match.filter = mem_dup(filter.data, filter.len);
     effect->match.filter_len = filter.len;
     effect->match.keep_on_disk = spv->keeps_filters;
     slot->kept = false;
     slot_hold(lane, slot, filter.len);
-}
-
-void lane_match_kept(struct spv *spv, struct lane *lane, uint32_t height)
-{
-    struct slot *slot = lane_slot(lane, height);
-    match_effect(spv, lane, height)->match.kept = true;
-    slot->kept = true;
-    slot_hold(lane, slot, spv->filter_size); /* by estimate */
 }
 
 void lane_cfilter(struct spv *spv, struct peer *peer, struct bytes payload)
@@ -188,7 +180,7 @@ void lane_cfilter(struct spv *spv, struct peer *peer, struct bytes payload)
     if (--request->missing == 0)
         request_remove(spv, request);
     lane_slot(lane, height)->peer = peer->id;
-    lane_match(spv, lane, height, message.filter);
+    match(spv, lane, height, message.filter);
 }
 
 void lane_matched(struct spv *spv, struct lane *lane, uint32_t height,

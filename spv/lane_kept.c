@@ -3,12 +3,20 @@
  * needn't be trusted, nor the chain be the one of then. */
 #include "spv/core_rooms.h"
 
+static void match_kept(struct spv *spv, struct lane *lane, uint32_t height)
+{
+    struct slot *slot = lane_slot(lane, height);
+    lane_match(spv, lane, height)->match.kept = true;
+    slot->kept = true;
+    slot_hold(lane, slot, spv->filter_size); /* by estimate */
+}
+
 void lane_fetch_kept(struct spv *spv, struct lane *lane)
 {
     uint32_t height;
     while (lane_next(lane, &height, SLOT_WANTS_KEPT) &&
            lane_within_budget(spv, lane, height))
-        lane_match_kept(spv, lane, height);
+        match_kept(spv, lane, height);
 }
 
 static void note_lost(struct spv *spv, uint32_t height)

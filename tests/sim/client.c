@@ -67,26 +67,32 @@ void errand_done(struct sim *sim, struct errand *errand)
 
 /* ---- workers ---- */
 
+static enum match_verdict verify_and_match(const struct spv_effect *effect)
+{
+    const struct bytes filter = {effect->match.filter, effect->match.filter_len};
+    struct filter_hash hash;
+    struct filter_header header;
+    filter_hash_of(&hash, filter);
+    filter_header_next(&header, &hash, &effect->match.previous);
+    enum gcs_result result =
+        gcs_match_any(filter, &effect->match.block, effect->match.scripts);
+    if (!filter_header_equal(&header, &effect->match.expected))
+        return MATCH_FALSE;
+    if (result == GCS_MALFORMED)
+        return MATCH_MALFORMED;
+    return result == GCS_MATCH ? MATCH_HIT : MATCH_NONE;
+}
+
 static void match(struct sim *sim, void *data)
 {
     struct errand *errand = data;
     struct spv_effect *effect = &errand->effect;
     struct spv_input input = {.kind = SPV_MATCHED, .ticket = effect->ticket};
-    struct bytes filter = {effect->match.filter, effect->match.filter_len};
-    struct filter_hash hash;
-    struct filter_header header;
     bool alive = errand->life == sim->client->life;
-    if (alive) {
-        filter_hash_of(&hash, filter);
-        filter_header_next(&header, &hash, &effect->match.previous);
-        enum gcs_result result =
-            gcs_match_any(filter, &effect->match.block, effect->match.scripts);
-        if (!filter_header_equal(&header, &effect->match.expected))
-            input.matched.verdict = MATCH_FALSE;
-        else if (result == GCS_MALFORMED)
-            input.matched.verdict = MATCH_MALFORMED;
-        else
-            input.matched.verdict = result == GCS_MATCH ? MATCH_HIT : MATCH_NONE;
+    if (alive && client_read_kept(sim, effect, &input)) {
+        input.matched.verdict = verify_and_match(effect);
+        if (input.matched.verdict == MATCH_HIT || input.matched.verdict == MATCH_NONE)
+            client_keep(sim, effect);
     }
     if (alive && (input.matched.verdict == MATCH_HIT ||
                   (input.matched.verdict == MATCH_NONE && effect->match.keep))) {
@@ -346,6 +352,7 @@ void client_start(struct sim *sim)
     if (start_read(&start, sim->client->store, sim->client->ledger,
                    (const uint64_t[2]){1, 2}, &error) != STORE_OK)
         sim_fail(sim, "start: %s", error.text);
+    client_open_kept(sim, &start);
     begin(sim, &start);
     start_release(&start);
     /* As the daemon, which reads its lists at each start. */
@@ -363,6 +370,8 @@ void client_stop(struct sim *sim)
     client->store_at = 0;
     ledger_close(client->ledger);
     store_close(client->store);
+    kept_filters_close(client->kept);
+    client->kept = NULL;
     client->ledger = NULL;
     client->store = NULL;
     for (size_t i = 0; i < sim->peer_count; i++)

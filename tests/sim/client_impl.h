@@ -4,6 +4,7 @@
 
 #include "app/start.h"
 #include "spv/core.h"
+#include "store/kept_filters.h"
 #include "store/ledger.h"
 #include "tests/sim/world.h"
 
@@ -11,10 +12,11 @@ struct client {
     const struct network *network;
     struct store *store;
     struct ledger *ledger;
-    struct spv *spv;      /* NULL between two lives */
-    uint32_t life;        /* answers for an earlier one are dropped */
-    struct random random; /* delays of workers and store */
-    int64_t store_at;     /* the store works in order */
+    struct kept_filters *kept; /* NULL: filters aren't kept */
+    struct spv *spv;           /* NULL between two lives */
+    uint32_t life;             /* answers for an earlier one are dropped */
+    struct random random;      /* delays of workers and store */
+    int64_t store_at;          /* the store works in order */
     int64_t tick_at;
     uint64_t ticks_in_vain;
     /* Bytes of effects that workers and store hold now. */
@@ -38,6 +40,13 @@ void errand_done(struct sim *sim, struct errand *errand);
 /* Perform in the order of calls, some time later. */
 void store_submit(struct sim *sim, struct errand *errand);
 void client_open(struct sim *sim);
+
+/* client_kept.c: filters on the disk, in some worlds. */
+void client_open_kept(struct sim *sim, struct start *start);
+/* A worker's part: false if the answer is there already. */
+bool client_read_kept(struct sim *sim, struct spv_effect *effect,
+                      struct spv_input *input);
+void client_keep(struct sim *sim, const struct spv_effect *effect);
 
 /* client_book.c: a peer's address as the client has it, and back (SIZE_MAX: nobody's). */
 void client_peer_address(const struct sim *sim, char out[static PEER_ADDRESS_MAX],

@@ -425,6 +425,7 @@ void scenario_run(struct sim *sim)
     first_chain(sim);
     make_peers(sim);
     make_lies(sim);
+    sim->keeps_filters = sim_once_in(sim, 2);
     client_start(sim);
     first_watch(sim);
     if (sim_once_in(sim, 2))

@@ -19,8 +19,16 @@ static void remove_folder(const char *path)
     if (!folder)
         return;
     struct dirent *entry;
-    while ((entry = readdir(folder)))
-        unlinkat(dirfd(folder), entry->d_name, 0);
+    while ((entry = readdir(folder))) {
+        char below[512];
+        snprintf(below, sizeof below, "%s/%s", path, entry->d_name);
+        if (entry->d_name[0] == '.')
+            continue;
+        if (entry->d_type == DT_DIR)
+            remove_folder(below);
+        else
+            unlink(below);
+    }
     closedir(folder);
     rmdir(path);
 }
@@ -71,6 +79,8 @@ static void run_seed(uint64_t seed, bool verbose, struct sim *totals)
     totals->disputed += sim->disputed;
     totals->retracted += sim->retracted;
     totals->let_go += sim->let_go;
+    totals->kept_read += sim->kept_read;
+    totals->kept_lost += sim->kept_lost;
     oracle_release(&sim->oracle);
     remove_folder(folder);
     folder[0] = '\0';
@@ -106,12 +116,14 @@ int main(int argc, char **argv)
         run_seed(seed, verbose, &totals);
     printf("sim: %llu seeds from %llu: %llu steps, %llu blocks applied, %llu taken back, "
            "%llu definitions, %llu restarts, %llu crashes, %llu steps under dispute, "
-           "%llu retractions, %llu peers let go, %llu sums compared\n",
+           "%llu retractions, %llu peers let go, %llu kept filters read, %llu of them "
+           "damaged, %llu sums compared\n",
            (unsigned long long)count, (unsigned long long)first,
            (unsigned long long)totals.steps, (unsigned long long)totals.applied,
            (unsigned long long)totals.reorganised, (unsigned long long)totals.defined,
            (unsigned long long)totals.restarts, (unsigned long long)totals.crashes,
            (unsigned long long)totals.disputed, (unsigned long long)totals.retracted,
-           (unsigned long long)totals.let_go, (unsigned long long)totals.checks);
+           (unsigned long long)totals.let_go, (unsigned long long)totals.kept_read,
+           (unsigned long long)totals.kept_lost, (unsigned long long)totals.checks);
     return 0;
 }

@@ -102,6 +102,7 @@ struct sim {
     struct oracle_block *best_bad; /* of a branch that is invalid or withheld */
     bool calm;                     /* no more trouble: the client has to get there */
     bool filter_lies;              /* some peers lie about filters */
+    bool keeps_filters;            /* on the disk */
     struct sim_lie *lies[SIM_PEERS_MAX];
     bool was_good,
         unchecked;   /* gates held; the ledger changed since they were looked at */
@@ -114,6 +115,7 @@ struct sim {
     uint64_t checks; /* sums compared */
     uint64_t applied, crashes, restarts, reorganised, defined;
     uint64_t disputed, let_go, retracted; /* steps with a dispute; peers; take-backs */
+    uint64_t kept_read, kept_lost;        /* filters from the disk, and those damaged */
 };
 
 void sim_later(struct sim *sim, int64_t in_ms, void (*run)(struct sim *, void *),

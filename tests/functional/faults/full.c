@@ -29,6 +29,10 @@ ssize_t pwrite64(int fd, const void *data, size_t len, off_t offset)
     __attribute__((visibility("default")));
 ssize_t writev(int fd, const struct iovec *parts, int count)
     __attribute__((visibility("default")));
+ssize_t pwritev(int fd, const struct iovec *parts, int count, off_t offset)
+    __attribute__((visibility("default")));
+ssize_t pwritev64(int fd, const struct iovec *parts, int count, off_t offset)
+    __attribute__((visibility("default")));
 int fsync(int fd) __attribute__((visibility("default")));
 int fdatasync(int fd) __attribute__((visibility("default")));
 
@@ -112,6 +116,26 @@ ssize_t writev(int fd, const struct iovec *parts, int count)
         return fits < 0 ? fits : real(fd, parts, count);
     size_t first = parts[0].iov_len;
     return write(fd, parts[0].iov_base, first < (size_t)fits ? first : (size_t)fits);
+}
+
+ssize_t pwritev(int fd, const struct iovec *parts, int count, off_t offset)
+{
+    ssize_t (*real)(int, const struct iovec *, int, off_t);
+    *(void **)&real = next("pwritev");
+    ssize_t len = 0;
+    for (int i = 0; i < count; i++)
+        len += (ssize_t)parts[i].iov_len;
+    ssize_t fits = room(fd, (size_t)len, offset);
+    if (fits < 0 || fits == len)
+        return fits < 0 ? fits : real(fd, parts, count, offset);
+    size_t first = parts[0].iov_len;
+    return pwrite(fd, parts[0].iov_base, first < (size_t)fits ? first : (size_t)fits,
+                  offset);
+}
+
+ssize_t pwritev64(int fd, const struct iovec *parts, int count, off_t offset)
+{
+    return pwritev(fd, parts, count, offset);
 }
 
 static int sync_or_fail(int fd, const char *name)

@@ -32,6 +32,7 @@ static void test_every_global_key(void **state)
                         "filter_checkpoint=9:" HASH "\nfilter_checkpoint=8:" HASH "\n"
                         "scan=blocks\naudit_blocks=50\n"
                         "http_bind=localhost\nhttp_host=watch.example\n"
+                        "keep_filters=0\n"
                         "mempool=1\n"
                         "node_rpc=http://127.0.0.1:18443/\nnode_cookie_file=.cookie\n"
                         "node_check_interval=2h\n"
@@ -105,7 +106,11 @@ static void test_one_connect_needs_one_peer(void **state)
     assert_int_equal(config.min_peers, 1);
     assert_int_equal(config.audit_blocks, AUDIT_BLOCKS_DEFAULT);
     assert_false(config.scan_blocks);
+    assert_false(config.keep_filters);
     assert_null(config.http_bind);
+    config_release(&config);
+    parse_good(&config, "connect=127.0.0.1\nkeep_filters=1\n");
+    assert_true(config.keep_filters);
     config_release(&config);
 }
 
@@ -168,6 +173,12 @@ static void test_faults_of_global_values(void **state)
                  "dir/x.conf:1: audit_blocks 'x': write a number: one "
                  "block in so many is fetched whole to check its "
                  "filter; 0 for none");
+    expect_fault("keep_filters=yes\n",
+                 "dir/x.conf:1: keep_filters 'yes': write 1 to keep "
+                 "filters on the disk or 0 not to");
+    expect_fault("scan=blocks\nkeep_filters=1\n",
+                 "dir/x.conf:2: keep_filters=1: with scan=blocks there are no filters to "
+                 "keep; remove one of the two");
     expect_fault("mempool=yes\n", "dir/x.conf:1: mempool 'yes': write 1 to show "
                                   "unconfirmed transactions or 0 not to");
     expect_fault("node_rpc=127.0.0.1:8332\nnode_cookie_file=c\n",

@@ -23,6 +23,18 @@ static void test_membership(void **state)
     for (uint32_t height = 0; height < 5000; height++)
         assert_int_equal(height_set_has(&set, height), in[height]);
     assert_false(height_set_has(&set, UINT32_MAX));
+    struct height_set copy = {0}, none = {0};
+    height_set_copy(&copy, &set);
+    for (uint32_t height = 0; height < 6000; height += 3)
+        height_set_remove(&copy, height);
+    for (uint32_t height = 0; height < 5000; height++)
+        assert_int_equal(height_set_has(&copy, height), height % 3 && in[height]);
+    height_set_add(&copy, 8000);
+    assert_true(height_set_has(&copy, 8000));
+    assert_false(height_set_has(&set, 8000));
+    height_set_release(&copy);
+    height_set_copy(&copy, &none);
+    assert_false(height_set_has(&copy, 0));
     height_set_cut(&set, 6000);
     height_set_cut(&set, 2500);
     for (uint32_t height = 0; height < 5000; height++)

@@ -259,7 +259,8 @@ static void answer_pending(struct world *world)
         input.kind = SPV_ROWS;
     } else if (effect.kind == SPV_MATCH) {
         input.kind = SPV_MATCHED;
-        input.matched.verdict = (enum match_verdict)(verdict % (MATCH_MALFORMED + 1));
+        input.matched.verdict = (enum match_verdict)(
+            verdict % ((effect.match.kept ? MATCH_ABSENT : MATCH_MALFORMED) + 1));
         if (input.matched.verdict == MATCH_HIT || effect.match.keep)
             input.matched.filter = mem_dup("\0", input.matched.filter_len = 1);
     } else if (effect.kind == SPV_CHECK) {
@@ -373,11 +374,15 @@ static void world_init(struct world *world, const uint8_t *data, size_t size)
         script_set_new(&(struct bytes){script, 1}, &id, 1, seed);
     world->cohorts.count = 1;
     struct chain_row row = {.header = network->genesis, .hash = network->genesis_hash};
+    struct height_set kept = {0};
+    for (uint32_t height = 5; height < HEADERS_KEPT; height += 5)
+        height_set_add(&kept, height);
     struct spv_start start = {.root_work = pow_work(network->genesis.bits),
                               .rows = &row,
                               .row_count = 1,
                               .checkpoint_hashes = &network->genesis_hash,
                               .checkpoint_hash_count = 1,
+                              .kept = &kept,
                               .cohorts = world->cohorts};
     struct spv_settings settings = {.network = network,
                                     .map_seed = {3, 4},
@@ -386,6 +391,7 @@ static void world_init(struct world *world, const uint8_t *data, size_t size)
                                     .connect_count = 2,
                                     .mempool = true};
     world->spv = spv_new(&settings, &start, world->now);
+    height_set_release(&kept);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

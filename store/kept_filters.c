@@ -17,8 +17,6 @@
 #include "spv/gcs.h"
 
 #define INDEX_NAME "index"
-/* What the index begins with: this, the format's version, the network's magic. */
-#define INDEX_MARK "rwfilter"
 #define INDEX_VERSION 1
 #define INDEX_HEAD_SIZE 16
 /* A row of the index: offset and length of the filter in its file; length 0: none. */
@@ -174,9 +172,11 @@ static void remove_files(const struct kept_filters *kept)
     closedir(folder);
 }
 
+/* What the index begins with: a mark, the format's version, the network's magic. */
 static void index_head(uint8_t out[static INDEX_HEAD_SIZE], const struct network *network)
 {
-    memcpy(out, INDEX_MARK, 8);
+    static const uint8_t mark[8] = {'r', 'w', 'f', 'i', 'l', 't', 'e', 'r'};
+    memcpy(out, mark, sizeof(mark));
     put_u32be(out + 8, INDEX_VERSION);
     put_u32be(out + 12, network->magic);
 }

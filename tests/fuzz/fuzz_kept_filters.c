@@ -54,7 +54,7 @@ static void write_file(const char *name, const uint8_t *data, size_t len)
 
 static void write_files(const uint8_t *data, size_t size)
 {
-    size_t index = data[0] << 8 | data[1];
+    size_t index = (size_t)data[0] << 8 | data[1];
     data += 2;
     size -= 2;
     if (index > size)

@@ -55,6 +55,8 @@ BUGS = [
     ('filters that did not come are not asked for again', 'spv/lane_fetch.c',
      'slot_set(lane, slot, lane_wants(spv, lane, height));\n        } else if',
      '} else if'),
+    ('heights whose kept filter is lost are passed over', 'spv/lane_kept.c',
+     'slot_set(lane, slot, lane_wants(spv, lane, height));', 'slot_set(lane, slot, SLOT_DONE);'),
     ('a script paid twice in a transaction counts once', 'store/delta.c',
      'if (script == SCRIPT_ID_NONE)',
      'if (script == SCRIPT_ID_NONE || (i > 0 && bytes_equal(out[-1].script, out->script)))'),

@@ -368,8 +368,8 @@ void lane_returned(struct spv *spv, const struct request *request)
 
 void lane_fetch(struct spv *spv, struct lane *lane)
 {
-    lane_fetch_kept(spv, lane);
     requests_steal(spv, lane);
+    lane_fetch_kept(spv, lane);
     fetch_filters(spv, lane);
     fetch_blocks(spv, lane);
 }

@@ -200,26 +200,13 @@ static bool add_event(struct adder *adder, const struct event *event)
     return true;
 }
 
-static enum store_result add_coins(struct store_txn *txn, struct adder *adder,
-                                   struct error *error)
+static enum store_result visit_coin(void *context, const struct coin *coin,
+                                    struct error *error)
 {
-    struct walk walk;
-    enum store_result result = walk_open(&walk, txn, TABLE_COINS, error);
-    if (result == STORE_OK)
-        result = walk_first(&walk, error);
-    for (; result == STORE_OK; result = walk_next(&walk, error)) {
-        struct coin coin;
-        if (!coin_decode(&coin, walk.key, walk.value)) {
-            result = table_damaged(TABLE_COINS, "a row is malformed", error);
-            break;
-        }
-        if (!add_coin(adder, &coin, coin.spent)) {
-            result = table_damaged(TABLE_COINS, "a sum is out of range", error);
-            break;
-        }
-    }
-    walk_close(&walk);
-    return result == STORE_NOT_FOUND ? STORE_OK : result;
+    struct adder *adder = context;
+    if (add_coin(adder, coin, coin->spent))
+        return STORE_OK;
+    return table_damaged(TABLE_COINS, "a sum is out of range", error);
 }
 
 /* A coin that a later coinbase has replaced (BIP 30) has no row of its own any more. */
@@ -255,7 +242,7 @@ enum store_result ledger_readd(struct store_txn *txn, struct readd *requests,
     if (result == STORE_OK)
         result = membership_load(txn, &adder.members, feeds, count, true, error);
     if (result == STORE_OK)
-        result = add_coins(txn, &adder, error);
+        result = coins_each(txn, visit_coin, &adder, error);
     if (result == STORE_OK)
         result = events_each(txn, 0, HEIGHT_NONE, visit_event, &adder, error);
     for (size_t i = 0; i < count; i++) {
@@ -352,48 +339,21 @@ static enum store_result show_coin(struct coin_walk *walk, const struct coin *co
                              .custodian = walk->viewer.custodian};
     view.coin.spent = end;
     walk->stopped = !walk->each(walk->context, &view);
-    return STORE_OK;
+    return walk->stopped ? STORE_NOT_FOUND : STORE_OK;
 }
 
-static enum store_result show_coins(struct coin_walk *out, struct store_txn *txn,
-                                    struct error *error)
+static enum store_result show_stored(void *context, const struct coin *coin,
+                                     struct error *error)
 {
-    struct walk walk;
-    enum store_result result = walk_open(&walk, txn, TABLE_COINS, error);
-    if (result == STORE_OK)
-        result = walk_first(&walk, error);
-    while (result == STORE_OK && !out->stopped) {
-        struct coin coin;
-        if (!coin_decode(&coin, walk.key, walk.value))
-            result = table_damaged(TABLE_COINS, "a row is malformed", error);
-        else
-            result = show_coin(out, &coin, coin.spent, error);
-        if (result == STORE_OK)
-            result = walk_next(&walk, error);
-    }
-    walk_close(&walk);
-    return result == STORE_NOT_FOUND ? STORE_OK : result;
+    return show_coin(context, coin, coin->spent, error);
 }
 
-static enum store_result show_replaced(struct coin_walk *out, struct store_txn *txn,
+static enum store_result show_replaced(void *context, const struct event *event,
                                        struct error *error)
 {
-    struct key from = key_u32(out->height + 1);
-    struct walk walk;
-    enum store_result result = walk_open(&walk, txn, TABLE_EVENTS, error);
-    if (result == STORE_OK)
-        result = walk_seek(&walk, key_bytes(&from), error);
-    while (result == STORE_OK && !out->stopped) {
-        struct event event;
-        if (!event_decode(&event, walk.key, walk.value))
-            result = table_damaged(TABLE_EVENTS, "a row is malformed", error);
-        else if (event.kind == EVENT_REPLACED)
-            result = show_coin(out, &event.coin, replaced_end(&event), error);
-        if (result == STORE_OK)
-            result = walk_next(&walk, error);
-    }
-    walk_close(&walk);
-    return result == STORE_NOT_FOUND ? STORE_OK : result;
+    if (event->kind != EVENT_REPLACED)
+        return STORE_OK;
+    return show_coin(context, &event->coin, replaced_end(event), error);
 }
 
 enum store_result
@@ -406,11 +366,31 @@ ledger_each_coin(struct store_txn *txn, const struct feed_row *feed, uint32_t he
     if (result == STORE_OK)
         result = viewer_init(&walk.viewer, txn, feed, error);
     if (result == STORE_OK)
-        result = show_coins(&walk, txn, error);
+        result = coins_each(txn, show_stored, &walk, error);
     if (result == STORE_OK && !walk.stopped)
-        result = show_replaced(&walk, txn, error);
+        result = events_each(txn, height + 1, HEIGHT_NONE, show_replaced, &walk, error);
     membership_release(&walk.viewer.members);
     return result;
+}
+
+struct event_walk {
+    struct viewer viewer;
+    bool (*each)(void *context, const struct event_view *event);
+    void *context;
+};
+
+static enum store_result show_event(void *context, const struct event *event,
+                                    struct error *error)
+{
+    struct event_walk *walk = context;
+    if (!viewer_counts(&walk->viewer, &event->coin))
+        return STORE_OK;
+    enum store_result result = viewer_look_at(&walk->viewer, event->coin.script, error);
+    if (result != STORE_OK)
+        return result;
+    const struct event_view view = {*event, walk->viewer.script, walk->viewer.label,
+                                    walk->viewer.custodian};
+    return walk->each(walk->context, &view) ? STORE_OK : STORE_NOT_FOUND;
 }
 
 enum store_result ledger_each_event(struct store_txn *txn, const struct feed_row *feed,
@@ -419,34 +399,10 @@ enum store_result ledger_each_event(struct store_txn *txn, const struct feed_row
                                                  const struct event_view *event),
                                     void *context, struct error *error)
 {
-    struct viewer viewer = {0};
-    struct key start = key_u32(from);
-    struct walk walk = {0};
-    enum store_result result = viewer_init(&viewer, txn, feed, error);
+    struct event_walk walk = {.each = each, .context = context};
+    enum store_result result = viewer_init(&walk.viewer, txn, feed, error);
     if (result == STORE_OK)
-        result = walk_open(&walk, txn, TABLE_EVENTS, error);
-    if (result == STORE_OK)
-        result = walk_seek(&walk, key_bytes(&start), error);
-    for (; result == STORE_OK; result = walk_next(&walk, error)) {
-        struct event_view view;
-        if (!event_decode(&view.event, walk.key, walk.value)) {
-            result = table_damaged(TABLE_EVENTS, "a row is malformed", error);
-            break;
-        }
-        if (view.event.height > to)
-            break;
-        if (!viewer_counts(&viewer, &view.event.coin))
-            continue;
-        result = viewer_look_at(&viewer, view.event.coin.script, error);
-        if (result != STORE_OK)
-            break;
-        view.script = viewer.script;
-        view.label = viewer.label;
-        view.custodian = viewer.custodian;
-        if (!each(context, &view))
-            break;
-    }
-    walk_close(&walk);
-    membership_release(&viewer.members);
-    return result == STORE_NOT_FOUND ? STORE_OK : result;
+        result = events_each(txn, from, to, show_event, &walk, error);
+    membership_release(&walk.viewer.members);
+    return result;
 }

@@ -29,6 +29,26 @@ enum store_result coin_put(struct store_txn *txn, const struct coin *coin,
                      (struct bytes){value, sizeof(value)}, error);
 }
 
+enum store_result coins_each(struct store_txn *txn, coin_visit *visit, void *context,
+                             struct error *error)
+{
+    struct walk walk;
+    enum store_result result = walk_open(&walk, txn, TABLE_COINS, error);
+    if (result == STORE_OK)
+        result = walk_first(&walk, error);
+    for (; result == STORE_OK; result = walk_next(&walk, error)) {
+        struct coin coin;
+        if (!coin_decode(&coin, walk.key, walk.value)) {
+            result = table_damaged(TABLE_COINS, "a row is malformed", error);
+            break;
+        }
+        if ((result = visit(context, &coin, error)) != STORE_OK)
+            break;
+    }
+    walk_close(&walk);
+    return result == STORE_NOT_FOUND ? STORE_OK : result;
+}
+
 enum store_result events_each(struct store_txn *txn, uint32_t from, uint32_t to,
                               event_visit *visit, void *context, struct error *error)
 {

@@ -62,8 +62,13 @@ NODISCARD enum store_result coin_get(struct store_txn *txn, struct coin *out,
                                      struct error *error);
 NODISCARD enum store_result coin_put(struct store_txn *txn, const struct coin *coin,
                                      struct error *error);
-/* Visit the events of heights from .. to, in chain order. Another result of the visit
- * than STORE_OK ends it and is returned. The visit may write to other tables. */
+/* Visit every coin, by the bytes of its outpoint; or the events of heights from .. to, in
+ * chain order. Another result of the visit than STORE_OK ends it and is returned, but
+ * that STORE_NOT_FOUND becomes STORE_OK. The visit may write to other tables. */
+typedef enum store_result coin_visit(void *context, const struct coin *coin,
+                                     struct error *error);
+NODISCARD enum store_result coins_each(struct store_txn *txn, coin_visit *visit,
+                                       void *context, struct error *error);
 typedef enum store_result event_visit(void *context, const struct event *event,
                                       struct error *error);
 NODISCARD enum store_result events_each(struct store_txn *txn, uint32_t from, uint32_t to,

@@ -1,7 +1,6 @@
 #include "store/ledger_walk.h"
 
-#include "store/records.h"
-#include "store/tables.h"
+#include "store/ledger_state.h"
 
 enum store_result ledger_each_script(struct store_txn *txn, uint32_t from,
                                      bool (*each)(void *context,
@@ -39,28 +38,28 @@ static enum store_result check_height(struct store_txn *txn, uint32_t height,
     return STORE_NOT_FOUND;
 }
 
+struct alive_walk {
+    uint32_t height;
+    bool (*each)(void *context, const struct coin *coin);
+    void *context;
+};
+
+static enum store_result show_alive(void *context, const struct coin *coin,
+                                    struct error *error)
+{
+    (void)error;
+    const struct alive_walk *walk = context;
+    bool alive = coin->created <= walk->height && walk->height < coin->spent;
+    return !alive || walk->each(walk->context, coin) ? STORE_OK : STORE_NOT_FOUND;
+}
+
 enum store_result ledger_each_alive(struct store_txn *txn, uint32_t height,
                                     bool (*each)(void *context, const struct coin *coin),
                                     void *context, struct error *error)
 {
-    struct walk walk = {0};
+    struct alive_walk walk = {height, each, context};
     enum store_result result = check_height(txn, height, error);
-    if (result != STORE_OK)
-        return result;
-    result = walk_open(&walk, txn, TABLE_COINS, error);
-    if (result == STORE_OK)
-        result = walk_first(&walk, error);
-    for (; result == STORE_OK; result = walk_next(&walk, error)) {
-        struct coin coin;
-        if (!coin_decode(&coin, walk.key, walk.value)) {
-            result = table_damaged(TABLE_COINS, "a row is malformed", error);
-            break;
-        }
-        if (coin.created <= height && height < coin.spent && !each(context, &coin))
-            break;
-    }
-    walk_close(&walk);
-    return result == STORE_NOT_FOUND ? STORE_OK : result;
+    return result == STORE_OK ? coins_each(txn, show_alive, &walk, error) : result;
 }
 
 enum store_result ledger_feed_counts(struct store_txn *txn, bool *counts,

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "store/tables.h"
+#include "store/ledger_state.h"
 
 void tally_board_init(struct tally_board *board, const struct membership *members,
                       size_t slots)
@@ -235,34 +235,23 @@ static enum store_result replay_event(struct replay *replay, const struct event 
     return sound ? STORE_OK : contradiction(event->height, error);
 }
 
+static enum store_result replay_visit(void *context, const struct event *event,
+                                      struct error *error)
+{
+    enum store_result result = replay_to(context, event->height, error);
+    return result == STORE_OK ? replay_event(context, event, error) : result;
+}
+
 enum store_result tally_replay(struct store_txn *txn, struct tally_board *board,
                                uint32_t upto, tally_sink *sink, void *context,
                                struct error *error)
 {
     struct replay replay = {.board = board, .sink = sink, .context = context};
-    struct walk walk;
-    enum store_result result = walk_open(&walk, txn, TABLE_EVENTS, error);
+    enum store_result result = events_each(txn, 0, upto, replay_visit, &replay, error);
     if (result == STORE_OK)
-        result = walk_first(&walk, error);
-    while (result == STORE_OK) {
-        struct event event;
-        if (!event_decode(&event, walk.key, walk.value)) {
-            result = table_damaged(TABLE_EVENTS, "a row is malformed", error);
-            break;
-        }
-        if (event.height > upto)
-            break;
-        result = replay_to(&replay, event.height, error);
-        if (result == STORE_OK)
-            result = replay_event(&replay, &event, error);
-        if (result == STORE_OK)
-            result = walk_next(&walk, error);
-    }
-    if (result == STORE_OK || result == STORE_NOT_FOUND)
         result = replay_to(&replay, upto, error);
     if (result == STORE_OK)
         result = tally_board_flush(board, replay.height, sink, context, error);
-    walk_close(&walk);
     free(replay.young);
     return result;
 }

@@ -24,6 +24,13 @@ static inline double bench_now(void)
     return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
 }
 
+static inline double bench_wall(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
 static inline double bench_run(void (*call)(void *context), void *context, size_t calls)
 {
     double start = bench_now();

@@ -16,11 +16,10 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "spv/address_book.h"
-#include "spv/block.h"
-#include "spv/chain_row.h"
 #include "spv/cohort.h"
 #include "spv/header_tree.h"
 #include "spv/height_set.h"
+#include "spv/ledger_batch.h"
 #include "spv/message.h"
 
 #define PEER_ADDRESS_MAX 272
@@ -276,19 +275,7 @@ struct spv_effect {
             uint32_t height;
             struct spv_filter filters[CHECK_FILTERS];
         } check;
-        struct {
-            uint64_t epoch;
-            uint32_t cohort;
-            uint32_t base;
-            struct chain_row *rows; /* owned; the ledger takes header and hash */
-            struct block **blocks;  /* owned, with what they point to */
-            size_t count;
-            bool reorganise;
-            bool commit;
-            /* The chain stays; cohorts are taken back to `base`, because what they rest
-             * on was found wrong; without rows. */
-            bool retract;
-        } apply;
+        struct ledger_batch apply; /* rows and blocks owned, with what they point to */
         struct {
             uint32_t cohort;
         } unstage;

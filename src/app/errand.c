@@ -187,17 +187,8 @@ enum store_result errand_apply(void *context, struct store *store, struct ledger
 {
     (void)store;
     struct errand *errand = context;
-    const struct spv_effect *effect = &errand->effect;
-    const struct ledger_batch batch = {.epoch = effect->apply.epoch,
-                                       .cohort = effect->apply.cohort,
-                                       .base = effect->apply.base,
-                                       .rows = effect->apply.rows,
-                                       .blocks = effect->apply.blocks,
-                                       .count = effect->apply.count,
-                                       .reorganise = effect->apply.reorganise,
-                                       .commit = effect->apply.commit,
-                                       .retract = effect->apply.retract};
-    enum store_result result = ledger_apply(ledger, &batch, &errand->outcome, error);
+    enum store_result result =
+        ledger_apply(ledger, &errand->effect.apply, &errand->outcome, error);
     errand->input.applied.invalid_height = errand->outcome.invalid_height;
     if (result != STORE_FULL)
         ledger_cohorts(ledger, &errand->cohorts);

@@ -191,8 +191,7 @@ static void apply(struct coin_ledger *coins, struct ledger_batch *batch)
     coins->height = batch->base + (uint32_t)batch->count;
 }
 
-void coin_ledger_apply(struct coin_ledger *coins, struct block *const *blocks,
-                       uint32_t count)
+void coin_ledger_apply(struct coin_ledger *coins, struct block **blocks, uint32_t count)
 {
     struct block **none = mem_zalloc(count, sizeof(struct block *));
     apply(coins, &(struct ledger_batch){.base = coins->height,

@@ -39,8 +39,7 @@ void coin_ledger_grow_chain(struct coin_ledger *coins, uint32_t height);
 struct block *coin_block(struct coin_ledger *coins, uint32_t height, uint64_t first,
                          uint32_t count, bool spend);
 /* Apply and commit the next `count` rows; `blocks` one a row, or NULL: none of ours. */
-void coin_ledger_apply(struct coin_ledger *coins, struct block *const *blocks,
-                       uint32_t count);
+void coin_ledger_apply(struct coin_ledger *coins, struct block **blocks, uint32_t count);
 /* Go back to a height, and one block of another branch on. */
 void coin_ledger_undo(struct coin_ledger *coins, uint32_t height);
 /* Pay the coins of these numbers in blocks of some thousands. */

@@ -74,29 +74,21 @@ static void load_rows(struct sim *sim, const struct spv_effect *effect,
 static void apply(struct sim *sim, const struct spv_effect *effect,
                   struct spv_input *input, struct error *error)
 {
-    const struct ledger_batch batch = {.epoch = effect->apply.epoch,
-                                       .cohort = effect->apply.cohort,
-                                       .base = effect->apply.base,
-                                       .rows = effect->apply.rows,
-                                       .blocks = effect->apply.blocks,
-                                       .count = effect->apply.count,
-                                       .reorganise = effect->apply.reorganise,
-                                       .commit = effect->apply.commit,
-                                       .retract = effect->apply.retract};
+    const struct ledger_batch *batch = &effect->apply;
     struct ledger_outcome outcome = {0};
-    enum store_result result = ledger_apply(sim->client->ledger, &batch, &outcome, error);
+    enum store_result result = ledger_apply(sim->client->ledger, batch, &outcome, error);
     if (result != STORE_OK && result != STORE_STALE && result != STORE_INVALID_BLOCK)
         require(sim, result, "ledger_apply", error);
     size_t whole = 0;
-    for (size_t i = 0; i < batch.count; i++)
-        whole += batch.blocks[i] != NULL;
-    sim_say(sim, "cohort %u: %s%zu blocks from %u, %zu whole%s%s: %s", batch.cohort,
-            batch.reorganise ? "back to the fork, then " : "", batch.count,
-            batch.base + 1, whole, batch.commit ? "" : ", staged",
+    for (size_t i = 0; i < batch->count; i++)
+        whole += batch->blocks[i] != NULL;
+    sim_say(sim, "cohort %u: %s%zu blocks from %u, %zu whole%s%s: %s", batch->cohort,
+            batch->reorganise ? "back to the fork, then " : "", batch->count,
+            batch->base + 1, whole, batch->commit ? "" : ", staged",
             outcome.merged ? ", merged" : "", result == STORE_OK ? "done" : error->text);
-    sim->applied += result == STORE_OK ? batch.count : 0;
+    sim->applied += result == STORE_OK ? batch->count : 0;
     sim->reorganised += outcome.rewound;
-    sim->retracted += batch.retract && result == STORE_OK;
+    sim->retracted += batch->retract && result == STORE_OK;
     input->applied.verdict = result == STORE_OK      ? APPLY_OK
                              : result == STORE_STALE ? APPLY_STALE
                                                      : APPLY_INVALID;

@@ -261,9 +261,8 @@ bool spv_fork_near(const struct spv *spv, uint32_t height, uint32_t confirmation
         header_tree_ancestor(spv->tree, spv->ledger, height + (confirmations - 1) / 2);
     if (!ours || !mark)
         return false;
-    size_t at = 0;
-    struct header_node *tip;
-    while (header_tree_next_tip(spv->tree, &at, &tip)) {
+    struct header_node *tip = NULL;
+    while ((tip = header_tree_next_tip(spv->tree, tip))) {
         if (tip->invalid || u256_compare(&tip->work, &mark->work) < 0 ||
             header_tree_ancestor(spv->tree, tip, height) == ours)
             continue;

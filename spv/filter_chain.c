@@ -26,10 +26,10 @@ void filter_sync_rewind(struct spv *spv, uint32_t fork)
 /* On every branch: what lies above the cut was chained from it. */
 static void forget_nodes(struct spv *spv, uint32_t from)
 {
-    size_t at = 0;
-    struct header_node *node;
-    while (header_tree_next_tip(spv->tree, &at, &node))
-        for (; node && node->height >= from; node = node->parent)
+    struct header_node *tip = NULL;
+    while ((tip = header_tree_next_tip(spv->tree, tip)))
+        for (struct header_node *node = tip; node && node->height >= from;
+             node = node->parent)
             node->has_filter_header = false;
 }
 

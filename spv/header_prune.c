@@ -12,11 +12,24 @@ static void entry_free(struct header_tree *tree, struct entry *entry,
     if (forget != NULL) {
         forget(context, &entry->node);
     }
+    if (entry->node.children == 0) {
+        header_tree_tip_remove(tree, entry);
+    }
     struct block_hash hash = entry->node.hash;
     bool removed = map_remove(&tree->by_hash, hash.b);
     assert(removed);
     (void)removed;
     free(entry);
+}
+
+/* Take the child that `link` points to off its parent's list. */
+static void unlink_child(struct header_tree *tree, struct entry *parent,
+                         struct entry **link)
+{
+    *link = (*link)->next_sibling;
+    if (--parent->node.children == 0) {
+        header_tree_tip_add(tree, parent);
+    }
 }
 
 /* Leaves first, so that a parent outlives its children. */
@@ -34,8 +47,7 @@ void header_tree_free_branch(struct header_tree *tree, struct header_node *node,
             break;
         }
         struct entry *parent = entry_of(at->node.parent);
-        parent->first_child = at->next_sibling;
-        parent->node.children--;
+        unlink_child(tree, parent, &parent->first_child);
         entry_free(tree, at, forget, context);
         at = parent;
     }
@@ -143,10 +155,9 @@ static struct entry **tips_by_worth(const struct header_tree *tree, size_t *coun
 {
     struct entry **tips = NULL;
     size_t capacity = 0;
-    size_t at = 0;
-    struct header_node *tip;
+    struct header_node *tip = NULL;
     *count = 0;
-    while (header_tree_next_tip(tree, &at, &tip)) {
+    while ((tip = header_tree_next_tip(tree, tip)) != NULL) {
         tips = mem_grow(tips, &capacity, *count + 1, sizeof(*tips));
         tips[(*count)++] = entry_of(tip);
     }
@@ -156,14 +167,14 @@ static struct entry **tips_by_worth(const struct header_tree *tree, size_t *coun
     return tips;
 }
 
-static void child_remove(struct entry *parent, const struct entry *child)
+static void child_remove(struct header_tree *tree, struct entry *parent,
+                         const struct entry *child)
 {
     struct entry **link = &parent->first_child;
     while (*link != child) {
         link = &(*link)->next_sibling;
     }
-    *link = child->next_sibling;
-    parent->node.children--;
+    unlink_child(tree, parent, link);
 }
 
 void header_tree_evict(struct header_tree *tree, size_t most,
@@ -179,7 +190,7 @@ void header_tree_evict(struct header_tree *tree, size_t most,
         while (at->node.children == 0 && !at->kept &&
                !header_tree_on_chain(tree, &at->node)) {
             struct entry *parent = entry_of(at->node.parent);
-            child_remove(parent, at);
+            child_remove(tree, parent, at);
             entry_free(tree, at, forget, context);
             at = parent;
         }

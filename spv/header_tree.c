@@ -81,6 +81,7 @@ static struct entry *entry_add(struct header_tree *tree, const struct block_hash
     entry->node.header = *header;
     entry->order = tree->next_order++;
     memcpy(map_put(&tree->by_hash, hash->b, NULL), &entry, sizeof(entry));
+    header_tree_tip_add(tree, entry);
     return entry;
 }
 
@@ -107,7 +108,9 @@ static void entry_link(struct header_tree *tree, struct entry *entry,
     entry->aside_until = parent->aside_until;
     entry->next_sibling = parent->first_child;
     parent->first_child = entry;
-    parent->node.children++;
+    if (parent->node.children++ == 0) {
+        header_tree_tip_remove(tree, parent);
+    }
 }
 
 struct header_tree *header_tree_new_at(const struct network *network,

@@ -95,10 +95,10 @@ void header_tree_invalidate(struct header_tree *tree, struct header_node *node);
 void header_tree_set_aside(struct header_tree *tree, struct header_node *node,
                            struct mono_time until);
 
-/* Walk the tips: nodes without children, in no particular order. Start with *at = 0. The
- * tree must not change meanwhile. */
-bool header_tree_next_tip(const struct header_tree *tree, size_t *at,
-                          struct header_node **tip);
+/* The tips are the nodes without children. The one after `tip`, the first one for NULL;
+ * NULL after the last. The tree must not change meanwhile. */
+struct header_node *header_tree_next_tip(const struct header_tree *tree,
+                                         struct header_node *tip);
 
 /* Free nodes below the newest retarget boundary that lies HEADER_WINDOW or more below
  * `keep` (a node on the best chain; of another, its fork from the best chain counts), and

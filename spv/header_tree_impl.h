@@ -9,7 +9,8 @@ struct entry {
     struct header_node node; /* first, so that a node's pointer is its entry's */
     struct entry *first_child;
     struct entry *next_sibling;
-    uint64_t order;               /* of arrival */
+    struct entry *next_tip, *previous_tip; /* of a node without children */
+    uint64_t order;                        /* of arrival */
     struct mono_time aside_until; /* the latest of the node's own and its ancestors' */
     bool kept;                    /* during header_tree_evict only */
 };
@@ -18,6 +19,7 @@ struct header_tree {
     const struct network *network;
     struct map by_hash; /* struct block_hash -> struct entry * */
     struct entry *root;
+    struct entry *tips; /* every node without children, the newest first */
     struct header_node *best;
     struct header_node **chain; /* the best branch by height, from the root */
     size_t chain_len;
@@ -45,6 +47,10 @@ static inline bool header_tree_on_chain(const struct header_tree *tree,
     size_t at = node->height - tree->root->node.height;
     return at < tree->chain_len && tree->chain[at] == node;
 }
+
+/* Note that a node has no children (any more), or has some, or goes. */
+void header_tree_tip_add(struct header_tree *tree, struct entry *entry);
+void header_tree_tip_remove(struct header_tree *tree, struct entry *entry);
 
 /* Free a node, off its parent's list already or about to be, and all that descend from
  * it. */

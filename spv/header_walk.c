@@ -45,20 +45,33 @@ struct block_time header_tree_median_time(const struct header_node *node)
     return (struct block_time){times[count / 2]};
 }
 
-bool header_tree_next_tip(const struct header_tree *tree, size_t *at,
-                          struct header_node **tip)
+void header_tree_tip_add(struct header_tree *tree, struct entry *entry)
 {
-    const void *key;
-    void *value;
-    while (map_next(&tree->by_hash, at, &key, &value)) {
-        struct entry *entry;
-        memcpy(&entry, value, sizeof(entry));
-        if (entry->node.children == 0) {
-            *tip = &entry->node;
-            return true;
-        }
+    entry->previous_tip = NULL;
+    entry->next_tip = tree->tips;
+    if (tree->tips != NULL) {
+        tree->tips->previous_tip = entry;
     }
-    return false;
+    tree->tips = entry;
+}
+
+void header_tree_tip_remove(struct header_tree *tree, struct entry *entry)
+{
+    if (entry->next_tip != NULL) {
+        entry->next_tip->previous_tip = entry->previous_tip;
+    }
+    if (entry->previous_tip != NULL) {
+        entry->previous_tip->next_tip = entry->next_tip;
+    } else {
+        tree->tips = entry->next_tip;
+    }
+}
+
+struct header_node *header_tree_next_tip(const struct header_tree *tree,
+                                         struct header_node *tip)
+{
+    struct entry *next = tip == NULL ? tree->tips : entry_of(tip)->next_tip;
+    return next == NULL ? NULL : &next->node;
 }
 
 size_t header_tree_locator(const struct header_tree *tree, struct block_hash *out,

@@ -41,6 +41,17 @@ static void forget(void *context, struct header_node *node)
     }
 }
 
+static size_t count_tips(const struct header_tree *tree)
+{
+    size_t count = 0;
+    for (struct header_node *tip = NULL;
+         (tip = header_tree_next_tip(tree, tip)) != NULL;) {
+        assert_int_equal(tip->children, 0);
+        count++;
+    }
+    return count;
+}
+
 static void test_least_work_goes_first(void **state)
 {
     (void)state;
@@ -55,6 +66,7 @@ static void test_least_work_goes_first(void **state)
     struct block_hash twig_hash = twig->hash;
     struct forgotten forgotten = {.marked = weak};
     struct header_node *keep[] = {NULL, kept, best};
+    assert_int_equal(count_tips(tree), 5);
     /* Of 96 nodes 10 go: the weak branch of nine, then the twig. */
     header_tree_evict(tree, 86, keep, 3, forget, &forgotten);
     assert_int_equal(header_tree_count(tree), 86);
@@ -63,6 +75,7 @@ static void test_least_work_goes_first(void **state)
     assert_null(header_tree_find(tree, &twig_hash));
     assert_ptr_equal(header_tree_best(tree, start), best);
     assert_int_equal(fork->children, 3);
+    assert_int_equal(count_tips(tree), 3);
     /* The strong one, and what is kept not even then. */
     header_tree_evict(tree, 0, keep, 3, forget, &forgotten);
     assert_int_equal(header_tree_count(tree), 61);
@@ -71,6 +84,8 @@ static void test_least_work_goes_first(void **state)
     assert_ptr_equal(header_tree_best(tree, start), kept);
     header_tree_evict(tree, 0, NULL, 0, forget, &forgotten);
     assert_int_equal(header_tree_count(tree), 1 + 20 + 55);
+    assert_ptr_equal(header_tree_next_tip(tree, NULL), kept);
+    assert_null(header_tree_next_tip(tree, kept));
     header_tree_free(tree);
 }
 

@@ -252,10 +252,9 @@ static void test_reorg(void **state)
     assert_ptr_equal(header_tree_ancestor(tree, b, b->height), b);
     assert_null(header_tree_ancestor(tree, b, b->height + 1));
     assert_int_equal(fork->children, 2);
-    size_t at = 0;
     size_t tips = 0;
-    struct header_node *tip;
-    while (header_tree_next_tip(tree, &at, &tip)) {
+    struct header_node *tip = NULL;
+    while ((tip = header_tree_next_tip(tree, tip)) != NULL) {
         assert_true(tip == a || tip == b);
         tips++;
     }
@@ -459,6 +458,9 @@ static void test_prune(void **state)
     struct header_node *root = header_tree_root(tree);
     assert_int_equal(root->height, 4032);
     assert_null(root->parent);
+    assert_ptr_equal(header_tree_next_tip(tree, NULL), side);
+    assert_ptr_equal(header_tree_next_tip(tree, side), tip);
+    assert_null(header_tree_next_tip(tree, tip));
     assert_int_equal(forgotten.count, 4032 + 30);
     assert_int_equal(forgotten.highest, 4031);
     assert_int_equal(header_tree_count(tree), 10000 - 4032 + 1 + 20);

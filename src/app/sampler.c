@@ -21,6 +21,7 @@ enum sampler_state { SAMPLER_IDLE, SAMPLER_PREPARING, SAMPLER_TAKING };
 
 /* A feed's block under its confirmations, as of the last sample. */
 struct target {
+    const char *file; /* that it is published to; NULL: none */
     bool known, chain_short;
     uint32_t height;
     struct block_hash block;
@@ -213,7 +214,8 @@ static void publish_done(void *context, enum store_result result,
             loop_timer_set(
                 sampler->publish_timer,
                 mono_add(now_mono(), job->publish.unwritten ? PUBLISH_RETRY_MS : 0));
-        sampler->settings.changed(sampler->settings.context);
+        if (!sampler->publishing)
+            sampler->settings.changed(sampler->settings.context);
     }
     free(job->publish.path);
     free(job);
@@ -229,18 +231,10 @@ static void publish_feed(struct sampler *sampler, size_t at)
     job->feed = at;
     memcpy(job->publish.feed, feed->name, sizeof job->publish.feed);
     job->publish.policy = feed->policy;
-    job->publish.path = mem_strdup(
-        config_publisher_find(sampler->settings.config, feed->publisher)->file);
+    job->publish.path = mem_strdup(sampler->targets[at].file);
     job->publish.now = now_wall();
     sampler->publishing++;
     store_thread_submit(sampler->settings.store, publish_work, publish_done, job);
-}
-
-static bool writes_file(const struct sampler *sampler, size_t at)
-{
-    const struct config_publisher *publisher = config_publisher_find(
-        sampler->settings.config, sampler->feeds[at].feed->publisher);
-    return publisher && publisher->kind == PUBLISHER_FILE;
 }
 
 static void publish_all(void *context)
@@ -248,7 +242,7 @@ static void publish_all(void *context)
     struct sampler *sampler = context;
     sampler->publish_again = sampler->publishing > 0;
     for (size_t i = 0; i < sampler->count && !sampler->publish_again; i++)
-        if (writes_file(sampler, i))
+        if (sampler->targets[i].file)
             publish_feed(sampler, i);
 }
 
@@ -264,14 +258,6 @@ static void finish(struct sampler *sampler)
     sampler->state = SAMPLER_IDLE;
     if (sampler->again && !sampler->stopped)
         begin(sampler);
-}
-
-static size_t feed_index(const struct sampler *sampler, const char *name)
-{
-    size_t i = 0;
-    while (i < sampler->count && strcmp(sampler->feeds[i].feed->name, name) != 0)
-        i++;
-    return i;
 }
 
 static void log_sample(const struct sampler_feed *before, const struct sample *sample)
@@ -293,24 +279,31 @@ static void log_sample(const struct sampler_feed *before, const struct sample *s
                  gate_name(sample->reasons[i].gate), sample->reasons[i].text);
 }
 
+static int compare_name(const void *name, const void *target)
+{
+    return strcmp(name, ((const struct sampling_target *)target)->feed.name);
+}
+
 static void take_results(struct sampler *sampler)
 {
-    for (size_t i = 0; i < sampler->sampling.count; i++) {
-        const struct sampling_target *taken = &sampler->sampling.targets[i];
-        size_t at = feed_index(sampler, taken->feed.name);
-        if (at == sampler->count)
+    const struct sampling *sampling = &sampler->sampling;
+    for (size_t i = 0; i < sampler->count && sampling->count; i++) {
+        const struct sampling_target *taken =
+            bsearch(sampler->feeds[i].feed->name, sampling->targets, sampling->count,
+                    sizeof *sampling->targets, compare_name);
+        if (!taken)
             continue;
-        log_sample(&sampler->feeds[at], &taken->sample);
-        sampler->feeds[at].sampled = true;
-        sampler->feeds[at].newest = taken->sample;
-        sampler->targets[at].known = true;
-        sampler->targets[at].gates = taken->gates;
-        sampler->targets[at].chain_short = taken->chain_short;
-        sampler->targets[at].height = taken->height;
-        sampler->targets[at].block = taken->block;
+        log_sample(&sampler->feeds[i], &taken->sample);
+        sampler->feeds[i].sampled = true;
+        sampler->feeds[i].newest = taken->sample;
+        sampler->targets[i].known = true;
+        sampler->targets[i].gates = taken->gates;
+        sampler->targets[i].chain_short = taken->chain_short;
+        sampler->targets[i].height = taken->height;
+        sampler->targets[i].block = taken->block;
     }
-    if (sampler->sampling.taken.s > sampler->newest_taken.s)
-        sampler->newest_taken = sampler->sampling.taken;
+    if (sampling->taken.s > sampler->newest_taken.s)
+        sampler->newest_taken = sampling->taken;
 }
 
 static enum store_result take_change(void *context, struct store_txn *txn,
@@ -464,8 +457,14 @@ struct sampler *sampler_new(const struct sampler_settings *settings)
     sampler->count = settings->config->feed_count;
     sampler->feeds = mem_zalloc(sampler->count, sizeof *sampler->feeds);
     sampler->targets = mem_zalloc(sampler->count, sizeof *sampler->targets);
-    for (size_t i = 0; i < sampler->count; i++)
-        sampler->feeds[i].feed = &settings->config->feeds[i];
+    for (size_t i = 0; i < sampler->count; i++) {
+        const struct feed *feed = &settings->config->feeds[i];
+        const struct config_publisher *publisher =
+            config_publisher_find(settings->config, feed->publisher);
+        sampler->feeds[i].feed = feed;
+        if (publisher && publisher->kind == PUBLISHER_FILE)
+            sampler->targets[i].file = publisher->file;
+    }
     sampler->clock_timer = loop_timer_new(settings->loop, on_clock, sampler);
     sampler->request_timer = loop_timer_new(settings->loop, on_request, sampler);
     sampler->publish_timer = loop_timer_new(settings->loop, publish_all, sampler);

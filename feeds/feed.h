@@ -7,7 +7,7 @@
 
 #define FEED_NAME_MAX 64
 #define FEED_LISTS_MAX 64
-#define FEEDS_MAX 64
+#define FEEDS_MAX 1000
 
 #define FEED_CONFIRMATIONS_DEFAULT 6
 /* The ledger tells the state of so many blocks back (LEDGER_DEPTH). */

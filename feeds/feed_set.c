@@ -10,6 +10,7 @@
 
 /* One entry of one list, as a feed sees it. */
 struct claim {
+    uint64_t start; /* the script's first bytes as a number, which settles most orders */
     struct bytes script;
     uint32_t feed;
     uint32_t list; /* position among the feed's lists */
@@ -69,11 +70,21 @@ static int script_compare(struct bytes a, struct bytes b)
     return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
 }
 
+/* The end of a short script counts as zeros, which contradicts no order. */
+static uint64_t script_start(struct bytes script)
+{
+    uint8_t start[8] = {0};
+    memcpy(start, script.data, script.len < 8 ? script.len : 8);
+    return get_u64be(start);
+}
+
 /* By script, then feed, then the feed's lists. */
 static int claim_compare(const void *left, const void *right)
 {
     const struct claim *a = left, *b = right;
-    int order = script_compare(a->script, b->script);
+    int order = (a->start > b->start) - (a->start < b->start);
+    if (order == 0)
+        order = script_compare(a->script, b->script);
     if (order == 0)
         order = (a->feed > b->feed) - (a->feed < b->feed);
     if (order == 0)
@@ -149,8 +160,10 @@ static void claims_collect(struct claims *claims, const struct feed *feeds,
                 list_find(lists, list_count, feeds[f].lists[i]);
             for (size_t e = 0; e < list->list->count; e++) {
                 const struct watch_entry *entry = &list->list->entries[e];
+                struct bytes script = {entry->script, entry->script_len};
                 *next++ = (struct claim){
-                    .script = {entry->script, entry->script_len},
+                    .start = script_start(script),
+                    .script = script,
                     .feed = (uint32_t)f,
                     .list = (uint32_t)i,
                     .entry = entry,

@@ -5,6 +5,7 @@
 
 #include "app/config_build.h"
 #include "app/nearest.h"
+#include "base/map.h"
 #include "base/mem.h"
 
 /* Which keys each kind of section has; each may be given once. */
@@ -234,8 +235,15 @@ static void build_feed(struct config_build *build, const struct config_section *
 
 /* ---- all of them ---- */
 
-/* Whether the heading is one of ours and its name is good and new. */
-static bool check_heading(struct config_build *build, size_t index)
+/* The key of a map of headings: zeros behind the texts. */
+struct heading {
+    char kind[16];
+    char name[FEED_NAME_MAX + 1];
+};
+
+/* Whether the heading is one of ours and its name is good and new. `seen`: the first
+ * section, by its index, with each good heading. */
+static bool check_heading(struct config_build *build, struct map *seen, size_t index)
 {
     const struct config_section *section = &build->file.sections[index];
     struct error error;
@@ -251,15 +259,20 @@ static bool check_heading(struct config_build *build, size_t index)
                             section->kind, section->kind);
     if (!feed_name_valid(section->name, strlen(section->name), &error))
         return config_fault(build, section->place, "%s %s", section->kind, error.text);
-    for (size_t i = 1; i < index; i++) {
-        const struct config_section *other = &build->file.sections[i];
-        if (strcmp(other->kind, section->kind) == 0 &&
-            strcmp(other->name, section->name) == 0)
-            return config_fault(build, section->place,
-                                "[%s %s] is there already at %s; rename or remove one",
-                                section->kind, section->name, other->place);
+    struct heading heading = {"", ""};
+    size_t first = index;
+    bool added;
+    snprintf(heading.kind, sizeof(heading.kind), "%s", section->kind);
+    config_copy_name(heading.name, section->name, strlen(section->name));
+    void *value = map_put(seen, &heading, &added);
+    if (added) {
+        memcpy(value, &first, sizeof(first));
+        return true;
     }
-    return true;
+    memcpy(&first, value, sizeof(first));
+    return config_fault(build, section->place,
+                        "[%s %s] is there already at %s; rename or remove one",
+                        section->kind, section->name, build->file.sections[first].place);
 }
 
 /* Build the sections of one kind, at most `max`; `good` says which headings hold. */
@@ -283,11 +296,15 @@ static void build_kind(struct config_build *build, const bool *good, const char 
 
 void config_build_sections(struct config_build *build)
 {
+    static const uint64_t seed[2] = {0}; /* the file is the operator's own */
     struct config *config = build->config;
     bool *good = mem_zalloc(build->file.count, sizeof(*good));
+    struct map seen;
 
+    map_init(&seen, sizeof(struct heading), sizeof(size_t), seed);
     for (size_t i = 1; i < build->file.count; i++)
-        good[i] = check_heading(build, i);
+        good[i] = check_heading(build, &seen, i);
+    map_release(&seen);
     config->lists = mem_zalloc(CONFIG_LISTS_MAX, sizeof(*config->lists));
     config->publishers = mem_zalloc(FEEDS_MAX, sizeof(*config->publishers));
     config->feeds = mem_zalloc(FEEDS_MAX, sizeof(*config->feeds));

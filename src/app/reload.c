@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "app/reload.h"
+#include "base/mem.h"
 
 enum store_result reload_work(void *context, struct store *store, struct ledger *ledger,
                               struct error *error)
@@ -19,6 +20,7 @@ enum store_result reload_work(void *context, struct store *store, struct ledger 
         ledger_cohorts(ledger, &reload->cohorts);
     }
     lists_release(&lists);
+    mem_trim(); /* what it took is a multiple of what the ledger keeps */
     return result;
 }
 

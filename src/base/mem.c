@@ -5,6 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 static _Noreturn void out_of_memory(size_t count, size_t size)
 {
     fprintf(stderr, "reservewatch: out of memory for %zu x %zu bytes; stopping\n", count,
@@ -63,4 +67,11 @@ void *mem_grow(void *items, size_t *capacity, size_t need, size_t size)
     items = mem_realloc(items, grown, size);
     *capacity = grown;
     return items;
+}
+
+void mem_trim(void)
+{
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
 }

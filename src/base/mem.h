@@ -19,4 +19,8 @@ char *mem_strdup(const char *text);
  * linear. */
 void *mem_grow(void *items, size_t *capacity, size_t need, size_t size);
 
+/* Give freed memory back to the system where the C library would keep it: after work that
+ * needs much more than stays. */
+void mem_trim(void);
+
 #endif

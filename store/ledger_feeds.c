@@ -193,41 +193,91 @@ static enum store_result retire_feed(struct store_txn *txn, struct feed_record *
     return result == STORE_OK ? feed_put(txn, feed, error) : result;
 }
 
-static enum store_result check_name(const struct ledger_definition *definition, size_t at,
-                                    struct error *error)
+static int compare_definitions(const void *a, const void *b)
 {
-    const char *name = definition->feeds[at].name;
-    size_t len = strlen(name);
-    if (len == 0 || len >= sizeof(((struct feed_row *)NULL)->name)) {
-        error_set(error, "feed %s: a name has 1 to 64 bytes", name);
+    const struct feed_definition *const *x = a, *const *y = b;
+    return strcmp((*x)->name, (*y)->name);
+}
+
+/* The definitions by name, each of which is good and there once; the caller frees it. */
+static enum store_result arrange_feeds(const struct feed_definition ***out,
+                                       const struct ledger_definition *definition,
+                                       struct error *error)
+{
+    size_t count = definition->feed_count;
+    const struct feed_definition **feeds = mem_zalloc(count, sizeof(*feeds));
+    *out = feeds;
+    for (size_t i = 0; i < count; i++) {
+        size_t len = strlen(definition->feeds[i].name);
+        feeds[i] = &definition->feeds[i];
+        if (len > 0 && len < sizeof(((struct feed_row *)NULL)->name))
+            continue;
+        error_set(error, "feed %s: a name has 1 to 64 bytes", feeds[i]->name);
         return STORE_FAILED;
     }
-    for (size_t i = 0; i < at; i++) {
-        if (strcmp(definition->feeds[i].name, name) == 0) {
-            error_set(error, "feed %s: defined twice", name);
+    if (count > 0)
+        qsort(feeds, count, sizeof(*feeds), compare_definitions);
+    for (size_t i = 1; i < count; i++) {
+        if (strcmp(feeds[i]->name, feeds[i - 1]->name) == 0) {
+            error_set(error, "feed %s: defined twice", feeds[i]->name);
             return STORE_FAILED;
         }
     }
     return STORE_OK;
 }
 
-static struct feed_record *find_record(struct feed_record *records, size_t count,
-                                       const char *name)
+static int compare_record(const void *name, const void *record)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(records[i].row.name, name) == 0)
-            return &records[i];
-    }
-    return NULL;
+    return strcmp(name, ((const struct feed_record *)record)->row.name);
 }
 
-static bool is_defined(const struct ledger_definition *definition, const char *name)
+/* The table has them by name. */
+static const struct feed_record *find_record(const struct feed_record *records,
+                                             size_t count, const char *name)
 {
-    for (size_t i = 0; i < definition->feed_count; i++) {
-        if (strcmp(definition->feeds[i].name, name) == 0)
-            return true;
+    return count > 0 ? bsearch(name, records, count, sizeof(*records), compare_record)
+                     : NULL;
+}
+
+static int compare_definition(const void *name, const void *definition)
+{
+    const struct feed_definition *const *x = definition;
+    return strcmp(name, (*x)->name);
+}
+
+static bool is_defined(const struct feed_definition *const *feeds, size_t count,
+                       const char *name)
+{
+    return count > 0 &&
+           bsearch(name, feeds, count, sizeof(*feeds), compare_definition) != NULL;
+}
+
+static enum store_result write_feeds(struct store_txn *txn, struct feeds_written *written,
+                                     const struct ledger_definition *definition,
+                                     const struct feed_definition *const *by_name,
+                                     const uint32_t *ids, const uint32_t *cohort_of,
+                                     struct error *error)
+{
+    struct feed_record *old;
+    size_t old_count;
+    uint32_t next_id = 1;
+    enum store_result result = feed_records(txn, &old, &old_count, error);
+    for (size_t i = 0; i < old_count && result == STORE_OK; i++) {
+        if (old[i].row.id >= next_id)
+            next_id = old[i].row.id + 1;
+        if (!old[i].retired &&
+            !is_defined(by_name, definition->feed_count, old[i].row.name))
+            result = retire_feed(txn, &old[i], error);
     }
-    return false;
+    for (size_t i = 0; i < definition->feed_count && result == STORE_OK; i++) {
+        const struct feed_definition *feed = &definition->feeds[i];
+        const struct feed_record *record = find_record(old, old_count, feed->name);
+        result = write_feed(txn, written, feed, record,
+                            record != NULL ? record->row.id : next_id++, ids, cohort_of,
+                            error);
+    }
+    free(old);
+    return result;
 }
 
 enum store_result ledger_write_feeds(struct store_txn *txn, struct feeds_written *written,
@@ -235,26 +285,11 @@ enum store_result ledger_write_feeds(struct store_txn *txn, struct feeds_written
                                      const uint32_t *ids, const uint32_t *cohort_of,
                                      struct error *error)
 {
-    struct feed_record *old;
-    size_t old_count;
-    uint32_t next_id = 1;
+    const struct feed_definition **by_name;
     *written = (struct feeds_written){0};
-    enum store_result result = feed_records(txn, &old, &old_count, error);
-    for (size_t i = 0; i < old_count && result == STORE_OK; i++) {
-        if (old[i].row.id >= next_id)
-            next_id = old[i].row.id + 1;
-        if (!old[i].retired && !is_defined(definition, old[i].row.name))
-            result = retire_feed(txn, &old[i], error);
-    }
-    for (size_t i = 0; i < definition->feed_count && result == STORE_OK; i++) {
-        const struct feed_definition *feed = &definition->feeds[i];
-        struct feed_record *record = find_record(old, old_count, feed->name);
-        result = check_name(definition, i, error);
-        if (result == STORE_OK)
-            result = write_feed(txn, written, feed, record,
-                                record != NULL ? record->row.id : next_id++, ids,
-                                cohort_of, error);
-    }
-    free(old);
+    enum store_result result = arrange_feeds(&by_name, definition, error);
+    if (result == STORE_OK)
+        result = write_feeds(txn, written, definition, by_name, ids, cohort_of, error);
+    free(by_name);
     return result;
 }

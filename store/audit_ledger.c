@@ -73,20 +73,30 @@ enum store_result audit_watched(struct auditor *auditor)
 
 /* ---- events and coins ---- */
 
-/* What the events say about a coin. */
+/* What the events say about a coin, of which there may be millions. */
 struct expected_coin {
-    struct coin coin;
-    bool seen;
+    struct amount amount;
+    uint32_t script, created, spent;
+    bool coinbase, seen;
 };
 
-static bool coin_equal(const struct coin *a, const struct coin *b)
+static struct expected_coin expect(const struct coin *coin)
+{
+    return (struct expected_coin){.amount = coin->amount,
+                                  .script = coin->script,
+                                  .created = coin->created,
+                                  .spent = coin->spent,
+                                  .coinbase = coin->coinbase};
+}
+
+static bool is_expected(const struct coin *a, const struct expected_coin *b)
 {
     return a->script == b->script && a->amount.sat == b->amount.sat &&
            a->created == b->created && a->spent == b->spent && a->coinbase == b->coinbase;
 }
 
 /* Whether a coin's row has gone once a cohort's blocks up to `cursor` are applied. */
-static bool is_pruned(const struct coin *coin, uint32_t cursor)
+static bool is_pruned(const struct expected_coin *coin, uint32_t cursor)
 {
     return coin->spent != HEIGHT_NONE && cursor > LEDGER_DEPTH &&
            coin->spent <= cursor - LEDGER_DEPTH;
@@ -123,15 +133,15 @@ static void play_event(struct auditor *auditor, struct map *coins,
         memcpy(&expected, found, sizeof(expected));
     switch (event->kind) {
     case EVENT_CREDIT:
-        if (found != NULL && !is_pruned(&expected.coin, event->height - 1))
+        if (found != NULL && !is_pruned(&expected, event->height - 1))
             audit_fault(auditor, "coin %s is credited again at height %u", text,
                         event->height);
-        expected = (struct expected_coin){.coin = event->coin};
+        expected = expect(&event->coin);
         memcpy(map_put(coins, outpoint, NULL), &expected, sizeof(expected));
         return;
     case EVENT_REPLACED:
     case EVENT_DEBIT:
-        if (found == NULL || !coin_equal(&expected.coin, &event->coin)) {
+        if (found == NULL || !is_expected(&event->coin, &expected)) {
             audit_fault(auditor,
                         "coin %s leaves at height %u, but wasn't like that before", text,
                         event->height);
@@ -141,7 +151,7 @@ static void play_event(struct auditor *auditor, struct map *coins,
             map_remove(coins, outpoint);
             return;
         }
-        expected.coin.spent = event->height;
+        expected.spent = event->height;
         memcpy(found, &expected, sizeof(expected));
         return;
     }
@@ -183,7 +193,7 @@ static void compare_coin(struct auditor *auditor, struct map *coins,
         return;
     }
     memcpy(&expected, found, sizeof(expected));
-    if (!coin_equal(&expected.coin, coin))
+    if (!is_expected(coin, &expected))
         audit_fault(auditor, "coin %s isn't what its events say", text);
     expected.seen = true;
     memcpy(found, &expected, sizeof(expected));
@@ -217,14 +227,16 @@ static void find_missing(struct auditor *auditor, const struct map *coins)
     void *value;
     for (size_t at = 0; map_next(coins, &at, &key, &value);) {
         struct expected_coin expected;
+        struct outpoint outpoint;
         memcpy(&expected, value, sizeof(expected));
-        uint32_t id = script_cohort(auditor->state, expected.coin.script);
+        memcpy(&outpoint, key, sizeof(outpoint));
+        uint32_t id = script_cohort(auditor->state, expected.script);
         if (expected.seen || id == COHORT_NONE)
             continue;
-        if (is_pruned(&expected.coin, ledger_cohort(auditor->state, id)->cursor))
+        if (is_pruned(&expected, ledger_cohort(auditor->state, id)->cursor))
             continue;
         char text[OUTPOINT_TEXT_MAX];
-        outpoint_text(text, &expected.coin.outpoint);
+        outpoint_text(text, &outpoint);
         audit_fault(auditor, "coin %s has events, but isn't there", text);
     }
 }

@@ -95,8 +95,8 @@ void header_tree_invalidate(struct header_tree *tree, struct header_node *node);
 void header_tree_set_aside(struct header_tree *tree, struct header_node *node,
                            struct mono_time until);
 
-/* The tips are the nodes without children. The one after `tip`, the first one for NULL;
- * NULL after the last. The tree must not change meanwhile. */
+/* The tips are the nodes without children. The one after `tip`, the first one for NULL,
+ * which became a tip last; NULL after the last. The tree must not change meanwhile. */
 struct header_node *header_tree_next_tip(const struct header_tree *tree,
                                          struct header_node *tip);
 

@@ -19,7 +19,7 @@ struct header_tree {
     const struct network *network;
     struct map by_hash; /* struct block_hash -> struct entry * */
     struct entry *root;
-    struct entry *tips; /* every node without children, the newest first */
+    struct entry *tips; /* what became one last is first */
     struct header_node *best;
     struct header_node **chain; /* the best branch by height, from the root */
     size_t chain_len;

@@ -52,20 +52,12 @@ static void measure(struct runs *runs, void (*call)(struct world *world),
     runs->count++;
 }
 
-static struct store_txn *reading(struct store *store)
-{
-    struct store_txn *txn;
-    struct error error = {""};
-    coin_require(store_begin(store, &txn, STORE_READ, &error) == STORE_OK, error.text);
-    return txn;
-}
-
 /* ---- a sample's sum ---- */
 
 static void step(struct world *world)
 {
     struct error error = {""};
-    struct store_txn *txn = reading(world->coins.store);
+    struct store_txn *txn = coin_ledger_read(&world->coins);
     struct walk walk;
     uint64_t rows = 0;
     enum store_result result = walk_open(&walk, txn, TABLE_COINS, &error);
@@ -75,19 +67,19 @@ static void step(struct world *world)
         rows++;
     walk_close(&walk);
     store_abort(txn);
-    coin_require(rows == world->count, "the table has another number of coins");
+    require(rows == world->count, "the table has another number of coins");
 }
 
 static void readd(struct world *world)
 {
     struct error error = {""};
     struct feed_row feed;
-    struct store_txn *txn = reading(world->coins.store);
-    coin_require(ledger_feed(txn, &feed, "feed0", &error) == STORE_OK, error.text);
+    struct store_txn *txn = coin_ledger_read(&world->coins);
+    require(ledger_feed(txn, &feed, "feed0", &error) == STORE_OK, error.text);
     struct readd request = {.feed = &feed, .height = world->coins.height};
-    coin_require(ledger_readd(txn, &request, 1, &error) == STORE_OK, error.text);
+    require(ledger_readd(txn, &request, 1, &error) == STORE_OK, error.text);
     store_abort(txn);
-    coin_require(request.by_coins.coins == world->count, "the sum has other coins");
+    require(request.by_coins.coins == world->count, "the sum has other coins");
 }
 
 /* ---- blocks ---- */
@@ -126,8 +118,8 @@ static enum store_result put_headers(void *context, struct store_txn *txn,
 static void append_headers(struct world *world)
 {
     struct error error = {""};
-    coin_require(store_update(world->coins.store, put_headers, world, &error) == STORE_OK,
-                 error.text);
+    require(store_update(world->coins.store, put_headers, world, &error) == STORE_OK,
+            error.text);
 }
 
 static void apply_rows(struct world *world)
@@ -157,8 +149,8 @@ static enum store_result put_plain(void *context, struct store_txn *txn,
 static void put_rows(struct world *world)
 {
     struct error error = {""};
-    coin_require(store_update(world->plain.store, put_plain, world, &error) == STORE_OK,
-                 error.text);
+    require(store_update(world->plain.store, put_plain, world, &error) == STORE_OK,
+            error.text);
 }
 
 /* ---- all of it ---- */

@@ -1,29 +1,18 @@
 #include "coin_ledger.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/mem.h"
 #include "base/random.h"
 
 #define BLOCK_COINS 5000
-#define COMMIT_BLOCKS 20
+#define COMMIT_BLOCKS 100 /* at once: random places, so each dirties a page */
 
 static const uint64_t seed[2] = {1, 2};
 
-void coin_require(bool condition, const char *what)
-{
-    if (condition)
-        return;
-    fprintf(stderr, "bench: %s\n", what);
-    exit(1);
-}
-
 static void done(enum store_result result, const struct error *error)
 {
-    coin_require(result == STORE_OK, error->text);
+    require(result == STORE_OK, error->text);
 }
 
 void coin_script(uint8_t out[static COIN_SCRIPT_LEN], uint32_t number)
@@ -45,7 +34,7 @@ struct outpoint coin_outpoint(uint64_t number)
 
 /* ---- opening ---- */
 
-static void define(struct coin_ledger *coins, uint32_t feeds)
+void coin_ledger_define(struct coin_ledger *coins, uint32_t feeds)
 {
     uint32_t count = coins->scripts;
     uint8_t(*scripts)[COIN_SCRIPT_LEN] = mem_zalloc(count, sizeof(*scripts));
@@ -90,23 +79,28 @@ static void open_store(struct coin_ledger *coins)
 void coin_ledger_open(struct coin_ledger *coins, const char *folder, uint32_t scripts,
                       uint32_t feeds)
 {
-    const char *base = folder != NULL ? folder : getenv("TMPDIR");
     *coins = (struct coin_ledger){.network = network_find("regtest"), .scripts = scripts};
-    snprintf(coins->folder, sizeof(coins->folder), "%s/bench-ledger-XXXXXX",
-             base != NULL ? base : "/tmp");
-    coin_require(mkdtemp(coins->folder) != NULL, "no folder can be made");
+    place_make(coins->folder, folder);
     snprintf(coins->path, sizeof(coins->path), "%s/ledger", coins->folder);
     open_store(coins);
     coins->rows = mem_grow(NULL, &coins->row_capacity, 1, sizeof(*coins->rows));
     coins->rows[0] = (struct chain_row){.hash = coins->network->genesis_hash};
     coins->row_count = 1;
-    define(coins, feeds);
+    coin_ledger_define(coins, feeds);
 }
 
 static void close_store(struct coin_ledger *coins)
 {
     ledger_close(coins->ledger);
     store_close(coins->store);
+}
+
+struct store_txn *coin_ledger_read(struct coin_ledger *coins)
+{
+    struct store_txn *txn;
+    struct error error = {""};
+    done(store_begin(coins->store, &txn, STORE_READ, &error), &error);
+    return txn;
 }
 
 void coin_ledger_reopen(struct coin_ledger *coins)
@@ -117,14 +111,8 @@ void coin_ledger_reopen(struct coin_ledger *coins)
 
 void coin_ledger_close(struct coin_ledger *coins)
 {
-    static const char *const names[] = {"data.mdb", "lock.mdb"};
     close_store(coins);
-    for (size_t i = 0; i < 2; i++) {
-        char path[320];
-        snprintf(path, sizeof(path), "%s/%s", coins->path, names[i]);
-        (void)unlink(path);
-    }
-    (void)rmdir(coins->path);
+    place_delete_ledger(coins->path);
     (void)rmdir(coins->folder);
     free(coins->rows);
 }

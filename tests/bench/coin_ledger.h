@@ -4,11 +4,12 @@
 #ifndef TESTS_BENCH_COIN_LEDGER_H
 #define TESTS_BENCH_COIN_LEDGER_H
 
+#include "place.h"
 #include "store/ledger.h"
 
 struct coin_ledger {
     const struct network *network;
-    char folder[256], path[300];
+    char folder[PLACE_MAX], path[PLACE_MAX + 16];
     struct store *store;
     struct ledger *ledger;
     uint32_t scripts;
@@ -25,6 +26,10 @@ void coin_ledger_open(struct coin_ledger *coins, const char *folder, uint32_t sc
 /* Deletes it. */
 void coin_ledger_close(struct coin_ledger *coins);
 void coin_ledger_reopen(struct coin_ledger *coins);
+/* Deal the scripts out to so many feeds. */
+void coin_ledger_define(struct coin_ledger *coins, uint32_t feeds);
+/* store_abort() it. */
+struct store_txn *coin_ledger_read(struct coin_ledger *coins);
 
 /* Each coin is paid by a transaction of its own, whose id is as if at random. */
 struct outpoint coin_outpoint(uint64_t number);
@@ -44,7 +49,5 @@ void coin_ledger_apply(struct coin_ledger *coins, struct block **blocks, uint32_
 void coin_ledger_undo(struct coin_ledger *coins, uint32_t height);
 /* Pay the coins of these numbers in blocks of some thousands. */
 void coin_ledger_fill(struct coin_ledger *coins, uint64_t first, uint64_t count);
-
-void coin_require(bool condition, const char *what);
 
 #endif

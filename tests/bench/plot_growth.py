@@ -9,8 +9,7 @@ WIDTH, HEIGHT = 460, 300
 LEFT, TOP, RIGHT, BOTTOM = 56, 34, 16, 36
 COLUMNS = 2
 COLOURS = ['#1b6ca8', '#c0392b', '#1e8449', '#8e44ad', '#b9770e', '#34495e']
-TIMES = {0: '1 ns', 3: '1 µs', 6: '1 ms', 9: '1 s'}
-SIZES = {0: '1', 3: '1,000', 6: 'million'}
+UNITS = ['ns', 'µs', 'ms', 's']
 
 
 def read(lines):
@@ -22,6 +21,10 @@ def read(lines):
             axis, step, size, time = match.groups()
             axes.setdefault(axis, {}).setdefault(step, []).append((int(size), int(time)))
     return axes
+
+
+def duration(power):
+    return f'{10 ** (power % 3)} {UNITS[power // 3]}' if power < 9 else f'{10 ** (power - 9)} s'
 
 
 def text(x, y, words, anchor='middle', fill='#333', size=11):
@@ -56,11 +59,10 @@ class Panel:
         yield text((self.left + self.right) / 2, self.top - 14, axis, size=14)
         for size in range(self.sizes[0], self.sizes[1] + 1):
             yield line(self.x(size), self.top, self.x(size), self.bottom, '#ddd')
-            yield text(self.x(size), self.bottom + 16, SIZES.get(size, f'10^{size}'))
+            yield text(self.x(size), self.bottom + 16, f'{10 ** size:,}')
         for time in range(self.times[0], self.times[1] + 1):
             yield line(self.left, self.y(time), self.right, self.y(time), '#ddd')
-            if time in TIMES:
-                yield text(self.left - 6, self.y(time) + 4, TIMES[time], 'end')
+            yield text(self.left - 6, self.y(time) + 4, duration(time), 'end')
 
     def linear(self):
         """What grows as its size does, from the lower left corner."""

@@ -82,7 +82,7 @@ class Panel:
 
 def draw(axes):
     rows = (len(axes) + COLUMNS - 1) // COLUMNS
-    width, height = COLUMNS * WIDTH, rows * HEIGHT
+    width, height = COLUMNS * WIDTH + RIGHT, rows * HEIGHT
     yield (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
            f'width="{width}" height="{height}" font-family="sans-serif">')
     yield f'<rect width="{width}" height="{height}" fill="#fff"/>'

@@ -8,6 +8,7 @@
 #include "app/import.h"
 #include "app/start.h"
 #include "base/mem.h"
+#include "base/sha256_many.h"
 #include "bench.h"
 #include "spv/header_import.h"
 #include "spv/pow.h"
@@ -21,6 +22,7 @@ struct world {
     const struct network *network;
     uint32_t count; /* genesis included */
     uint8_t *records;
+    const struct sha256_kernel *kernel; /* that is measured */
     char folder[256], file[300], ledger[300];
 };
 
@@ -106,6 +108,15 @@ static void hash_all(void *context)
     }
 }
 
+static void hash_in_lanes(void *context)
+{
+    const struct world *world = context;
+    static uint8_t hashes[1000][32];
+    for (size_t i = 0; i + 1000 <= world->count; i += 1000)
+        sha256d_each_with(hashes, world->records + i * BLOCK_HEADER_SIZE,
+                          BLOCK_HEADER_SIZE, 1000, world->kernel);
+}
+
 static void judge_all(void *context)
 {
     const struct world *world = context;
@@ -186,30 +197,36 @@ static struct bench_time few(void (*call)(void *context), void *context)
     return bench_of(runs, RUNS);
 }
 
+static void print_row(const char *name, struct bench_time time, double baseline)
+{
+    printf("%-36s %9.1f %9.1f %7.0f%% %9.2f\n", name, time.median / 1e6, time.least / 1e6,
+           100 * (time.high - time.low) / time.median, time.median / baseline);
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
         const char *name;
         void (*call)(void *context);
     } rows[] = {
-        {"SHA-256 twice of each header", hash_all},
         {"judge", judge_all},
         {"import: judge, read again, store", import_all},
         {"start with them", start_all},
     };
     struct world world;
     world_init(&world, argc, argv);
-    double baseline = 0;
     printf("%u headers, CPU time\n", (unsigned)world.count - 1);
     printf("%-36s %9s %9s %8s %9s\n", "", "median ms", "least ms", "spread", "x SHA-256");
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct bench_time time = few(rows[i].call, &world);
-        if (i == 0)
-            baseline = time.median;
-        printf("%-36s %9.1f %9.1f %7.0f%% %9.2f\n", rows[i].name, time.median / 1e6,
-               time.least / 1e6, 100 * (time.high - time.low) / time.median,
-               time.median / baseline);
+    struct bench_time baseline = few(hash_all, &world);
+    print_row("SHA-256 twice of each header", baseline, baseline.median);
+    for (const struct sha256_kernel *const *at = sha256_kernels(); *at != NULL; at++) {
+        char name[40];
+        snprintf(name, sizeof(name), "the same in lanes, %s", (*at)->name);
+        world.kernel = *at;
+        print_row(name, few(hash_in_lanes, &world), baseline.median);
     }
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        print_row(rows[i].name, few(rows[i].call, &world), baseline.median);
     world_release(&world);
     return 0;
 }

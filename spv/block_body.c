@@ -4,13 +4,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/hash.h"
 #include "base/mem.h"
+#include "base/sha256_many.h"
 
 /* The shortest serialisations; they bound each count by the bytes that are there. */
 #define TX_SIZE_MIN 10
 #define TX_IN_SIZE_MIN 41
 #define TX_OUT_SIZE_MIN 9
+/* Bytes of a block to an input and to an output, by which room for most is made at once.
+ */
+#define BYTES_AN_INPUT 200
+#define BYTES_AN_OUTPUT 150
 
 struct parser {
     struct reader reader;
@@ -111,29 +115,19 @@ static struct tx_core parse_tx_core(struct parser *parser, struct tx *tx)
     return core;
 }
 
-static void hash_tx(struct block_body *body, struct tx *tx, size_t index,
+static void hash_tx(struct parser *parser, struct tx *tx, size_t index,
                     struct tx_core core, struct bytes whole)
 {
+    struct block_body *body = parser->body;
     size_t core_len = (size_t)(core.end - core.start);
-    struct sha256 hash;
+    const struct bytes all[SHA256D_PIECES] = {whole};
+    const struct bytes stripped[SHA256D_PIECES] = {
+        {whole.data, 4}, {core.start, core_len}, {whole.data + whole.len - 4, 4}};
 
-    sha256_init(&hash);
-    if (tx->has_witness) {
-        sha256_update(&hash, whole.data, 4);
-        sha256_update(&hash, core.start, core_len);
-        sha256_update(&hash, whole.data + whole.len - 4, 4);
-    } else {
-        sha256_update(&hash, whole.data, whole.len);
-    }
-    sha256d_final(&hash, tx->txid.b);
-
+    sha256d_batch_add(&body->batch, tx->txid.b, tx->has_witness ? stripped : all);
     /* BIP 141: the coinbase's wtxid counts as zeros. */
-    if (index == 0) {
-        memset(body->wtxids[index], 0, 32);
-    } else if (tx->has_witness) {
-        sha256d(body->wtxids[index], whole.data, whole.len);
-    } else {
-        memcpy(body->wtxids[index], tx->txid.b, 32);
+    if (tx->has_witness && index > 0) {
+        sha256d_batch_add(&body->batch, body->wtxids[index], all);
     }
     body->has_witness |= tx->has_witness;
     body->has_node_sized_tx |= core_len + 8 == 64;
@@ -154,26 +148,57 @@ static bool parse_tx(struct parser *parser, size_t index)
     if (reader->failed) {
         return false;
     }
-    hash_tx(parser->body, tx, index, core,
-            (struct bytes){start, (size_t)(reader->at - start)});
+    hash_tx(parser, tx, index, core, (struct bytes){start, (size_t)(reader->at - start)});
     return true;
+}
+
+static void finish(struct block_body *body)
+{
+    struct block *block = body->block;
+
+    sha256d_batch_finish(&body->batch);
+    /* Without a witness a transaction has one id. */
+    for (size_t i = 1; i < block->tx_count; i++) {
+        if (!block->txs[i].has_witness) {
+            memcpy(body->wtxids[i], block->txs[i].txid.b, 32);
+        }
+    }
+    block->ins = mem_realloc(block->ins, block->in_count, sizeof(*block->ins));
+    block->outs = mem_realloc(block->outs, block->out_count, sizeof(*block->outs));
+}
+
+static void parser_init(struct parser *parser, struct block_body *body,
+                        struct block *block)
+{
+    *parser = (struct parser){.block = block, .body = body};
+    reader_init(&parser->reader, block->raw, block->raw_len);
+    block->ins = mem_grow(NULL, &parser->in_capacity, block->raw_len / BYTES_AN_INPUT,
+                          sizeof(*block->ins));
+    block->outs = mem_grow(NULL, &parser->out_capacity, block->raw_len / BYTES_AN_OUTPUT,
+                           sizeof(*block->outs));
+    body->block = block;
+}
+
+static void make_room(struct block_body *body, uint32_t tx_count)
+{
+    body->block->tx_count = tx_count;
+    body->block->txs = mem_zalloc(tx_count, sizeof(*body->block->txs));
+    body->wtxids = mem_zalloc(tx_count, sizeof(*body->wtxids));
+    sha256d_batch_init(&body->batch, 2 * (size_t)tx_count);
 }
 
 bool block_body_parse(struct block_body *body, struct block *block, struct error *error)
 {
-    struct parser parser = {.block = block, .body = body};
+    struct parser parser;
     struct reader *reader = &parser.reader;
 
-    body->block = block;
-    reader_init(reader, block->raw, block->raw_len);
+    parser_init(&parser, body, block);
     uint8_t header[BLOCK_HEADER_SIZE];
     read_bytes(reader, header, sizeof(header));
     block_header_decode(&block->header, header);
     block_header_hash_bytes(&block->hash, header);
 
-    block->tx_count = (uint32_t)read_compact_size(reader, reader->left / TX_SIZE_MIN);
-    block->txs = mem_zalloc(block->tx_count, sizeof(*block->txs));
-    body->wtxids = mem_zalloc(block->tx_count, sizeof(*body->wtxids));
+    make_room(body, (uint32_t)read_compact_size(reader, reader->left / TX_SIZE_MIN));
     body->stripped_size = block->raw_len - reader->left;
     for (size_t i = 0; i < block->tx_count; i++) {
         size_t offset = block->raw_len - reader->left;
@@ -186,28 +211,28 @@ bool block_body_parse(struct block_body *body, struct block *block, struct error
         return error_set(error, "it doesn't end with its %" PRIu32 " transactions",
                          block->tx_count);
     }
+    finish(body);
     return true;
 }
 
 bool block_body_parse_transaction(struct block_body *body, struct block *block,
                                   struct error *error)
 {
-    struct parser parser = {.block = block, .body = body};
+    struct parser parser;
 
-    body->block = block;
-    reader_init(&parser.reader, block->raw, block->raw_len);
-    block->tx_count = 1;
-    block->txs = mem_zalloc(1, sizeof(*block->txs));
-    body->wtxids = mem_zalloc(1, sizeof(*body->wtxids));
+    parser_init(&parser, body, block);
+    make_room(body, 1);
     if (!parse_tx(&parser, 0) || !reader_done(&parser.reader)) {
         return error_set(error, "%zu bytes aren't exactly one transaction",
                          block->raw_len);
     }
+    finish(body);
     return true;
 }
 
 void block_body_release(struct block_body *body)
 {
     free(body->wtxids);
+    sha256d_batch_release(&body->batch);
     *body = (struct block_body){0};
 }

@@ -2,13 +2,15 @@
 #ifndef SPV_BLOCK_BODY_H
 #define SPV_BLOCK_BODY_H
 
+#include "base/sha256_many.h"
 #include "spv/block.h"
 
 /* What the checks need beyond what a block keeps. Zero-initialise, then parse. */
 struct block_body {
-    struct block *block;    /* owned by the caller */
-    uint8_t (*wtxids)[32];  /* BIP 141: one a transaction, zeros for the first */
-    uint64_t stripped_size; /* of the whole block without witnesses */
+    struct block *block;        /* owned by the caller */
+    struct sha256d_batch batch; /* of ids, until all is parsed */
+    uint8_t (*wtxids)[32];      /* BIP 141: one a transaction, zeros for the first */
+    uint64_t stripped_size;     /* of the whole block without witnesses */
     /* The first input's witness if it is exactly one item of 32 bytes, else empty. */
     struct bytes reserved_value;
     bool has_witness;       /* any transaction has one */
@@ -37,6 +39,14 @@ NODISCARD bool block_check_transactions(const struct block *block,
 /* The rules for a transaction by itself, which isn't a coinbase. */
 NODISCARD bool block_check_lone_transaction(const struct block *block,
                                             struct error *error);
+
+/* The part of the two above that is about ids: no txid and no outpoint spent is there
+ * twice, and of the block's own transactions only outputs that exist, of earlier ones and
+ * not of the coinbase, are spent. */
+NODISCARD bool block_check_links(const struct block *block, struct error *error);
+/* For a lone transaction: it spends no outpoint twice. */
+NODISCARD bool block_check_inputs_distinct(const struct block *block,
+                                           struct error *error);
 
 /* BIP 141: whether the witnesses are those that the coinbase commits to, or there are
  * none where nothing commits to them. A failure says nothing about the header: txids, and

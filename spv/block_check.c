@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "base/hash.h"
-#include "base/map.h"
 #include "spv/block_body.h"
 #include "spv/merkle.h"
 
@@ -94,62 +93,6 @@ static bool check_tx(const struct block *block, const struct tx *tx, bool first,
     return check_amounts(block, tx, error);
 }
 
-/* An input that spends a transaction of this block: only an earlier one, an output that
- * it has, and never the coinbase, which takes 100 blocks to mature. */
-static bool check_spend_inside(const struct block *block, const struct map *txids,
-                               const struct outpoint *previous, uint32_t spender,
-                               struct error *error)
-{
-    const void *found = map_find(txids, &previous->txid);
-    uint32_t index;
-
-    if (found == NULL) {
-        return true;
-    }
-    memcpy(&index, found, sizeof(index));
-    if (index >= spender) {
-        return error_set(
-            error, "it spends transaction %" PRIu32 ", which isn't before it", index);
-    }
-    if (index == 0) {
-        return error_set(error, "it spends this block's coinbase");
-    }
-    if (previous->vout >= block->txs[index].out_count) {
-        return error_set(error, "it spends an output that transaction %" PRIu32 " lacks",
-                         index);
-    }
-    return true;
-}
-
-static bool check_links(const struct block *block, struct map *txids, struct map *spent,
-                        struct error *error)
-{
-    bool added;
-
-    for (uint32_t t = 0; t < block->tx_count; t++) {
-        memcpy(map_put(txids, &block->txs[t].txid, &added), &t, sizeof(t));
-        if (!added) {
-            return error_set(error, "transaction %" PRIu32 " is there twice", t);
-        }
-    }
-    for (uint32_t t = 1; t < block->tx_count; t++) {
-        const struct tx *tx = &block->txs[t];
-        for (uint32_t i = 0; i < tx->in_count; i++) {
-            const struct outpoint *previous = &block->ins[tx->first_in + i].previous;
-            (void)map_put(spent, previous, &added);
-            if (!added) {
-                return error_set(
-                    error, "transaction %" PRIu32 " spends an outpoint spent before it",
-                    t);
-            }
-            if (!check_spend_inside(block, txids, previous, t, error)) {
-                return error_prefix(error, "transaction %" PRIu32, t);
-            }
-        }
-    }
-    return true;
-}
-
 bool block_check_transactions(const struct block *block, const struct network *network,
                               uint32_t height, struct error *error)
 {
@@ -161,41 +104,13 @@ bool block_check_transactions(const struct block *block, const struct network *n
             return error_prefix(error, "transaction %" PRIu32, t);
         }
     }
-
-    /* The block's hash covers every key that goes into the maps, so nobody can choose
-     * keys that collide under it. */
-    uint64_t seed[2] = {get_u64le(block->hash.b), get_u64le(block->hash.b + 8)};
-    struct map txids, spent;
-    map_init(&txids, sizeof(struct txid), sizeof(uint32_t), seed);
-    map_init(&spent, sizeof(struct outpoint), 0, seed);
-    map_reserve(&txids, block->tx_count);
-    map_reserve(&spent, block->in_count);
-    bool ok = check_links(block, &txids, &spent, error);
-    map_release(&spent);
-    map_release(&txids);
-    return ok;
-}
-
-static bool check_inputs_distinct(const struct block *block, struct error *error)
-{
-    const uint8_t *id = block->txs[0].txid.b;
-    /* As above: the txid covers every key. */
-    uint64_t seed[2] = {get_u64le(id), get_u64le(id + 8)};
-    struct map spent;
-    bool added = true;
-
-    map_init(&spent, sizeof(struct outpoint), 0, seed);
-    for (uint32_t i = 0; i < block->in_count && added; i++) {
-        (void)map_put(&spent, &block->ins[i].previous, &added);
-    }
-    map_release(&spent);
-    return added || error_set(error, "it spends an outpoint twice");
+    return block_check_links(block, error);
 }
 
 bool block_check_lone_transaction(const struct block *block, struct error *error)
 {
     return check_tx(block, &block->txs[0], false, error) &&
-           check_inputs_distinct(block, error);
+           block_check_inputs_distinct(block, error);
 }
 
 struct bytes block_witness_commitment(const struct block *block)

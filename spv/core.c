@@ -189,8 +189,8 @@ static void start_tree(struct spv *spv, const struct spv_settings *settings,
     struct wall_time any = {INT64_MAX / 2};
     for (size_t i = 0; i < start->row_count; i++) {
         struct error error;
-        if (i && header_tree_add(spv->tree, &node, &start->rows[i].header, any, &error) !=
-                     HEADER_ADDED)
+        if (i && header_tree_add(spv->tree, &node, &start->rows[i].header,
+                                 &start->rows[i].hash, any, &error) != HEADER_ADDED)
             break; /* damaged rows: peers send what follows anew */
         node->filter_header = start->rows[i].filter_header;
         node->has_filter_header = start->rows[i].has_filter_header;

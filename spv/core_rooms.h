@@ -134,13 +134,15 @@ struct mono_time headers_deadline(const struct spv *spv);
 
 /* between header_sync.c and low_work.c */
 enum taken { TAKEN_ALL, TAKEN_PART, TAKEN_FAULT };
-/* Add headers to the tree up to the first that can't be. On TAKEN_FAULT the peer is gone.
+/* Add headers, which have these hashes, to the tree up to the first that can't be. On
+ * TAKEN_FAULT the peer is gone.
  */
 enum taken headers_add(struct spv *spv, struct peer *peer,
-                       const struct block_header *headers, size_t count, bool asked);
+                       const struct block_header *headers,
+                       const struct block_hash *hashes, size_t count, bool asked);
 /* The same with a whole message, and what follows from it. */
 void headers_take(struct spv *spv, struct peer *peer, const struct block_header *headers,
-                  size_t count, bool asked);
+                  const struct block_hash *hashes, size_t count, bool asked);
 /* Ask for what follows this header once there is room. */
 void headers_more_after(struct peer *peer, const struct block_hash *hash);
 /* It has no further headers for us. */
@@ -159,11 +161,13 @@ bool headers_connect(const struct spv *spv, const struct block_header *header);
 struct u256 low_work_enough(const struct spv *spv);
 /* A message of a peer whose presync is under way; false: it is to be taken like any. */
 bool low_work_message(struct spv *spv, struct peer *peer,
-                      const struct block_header *headers, size_t count);
+                      const struct block_header *headers, const struct block_hash *hashes,
+                      size_t count);
 /* Begin a presync if these headers, at least one, don't show enough work; false: they do,
  * or that can't be told. */
 bool low_work_start(struct spv *spv, struct peer *peer,
-                    const struct block_header *headers, size_t count);
+                    const struct block_header *headers, const struct block_hash *hashes,
+                    size_t count);
 /* Begin one from genesis. */
 void low_work_start_deep(struct spv *spv, struct peer *peer);
 void low_work_forget(struct peer *peer);

@@ -4,6 +4,7 @@
 
 #include "base/bytes.h"
 #include "base/hash.h"
+#include "base/sha256_many.h"
 
 /* Where each field starts. */
 enum {
@@ -48,4 +49,23 @@ void block_header_hash(struct block_hash *out, const struct block_header *header
     uint8_t raw[BLOCK_HEADER_SIZE];
     block_header_encode(raw, header);
     block_header_hash_bytes(out, raw);
+}
+
+void block_headers_hash(struct block_hash *out, const struct block_header *headers,
+                        size_t count)
+{
+    uint8_t raw[4 * SHA256_LANES_MAX][BLOCK_HEADER_SIZE];
+    const size_t most = sizeof(raw) / sizeof(raw[0]);
+    for (size_t done = 0; done < count;) {
+        size_t some = count - done < most ? count - done : most;
+        for (size_t i = 0; i < some; i++)
+            block_header_encode(raw[i], &headers[done + i]);
+        block_headers_hash_bytes(out + done, raw[0], some);
+        done += some;
+    }
+}
+
+void block_headers_hash_bytes(struct block_hash *out, const uint8_t *in, size_t count)
+{
+    sha256d_each((uint8_t(*)[32])out, in, BLOCK_HEADER_SIZE, count);
 }

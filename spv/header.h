@@ -23,5 +23,9 @@ void block_header_encode(uint8_t out[static BLOCK_HEADER_SIZE],
 void block_header_hash(struct block_hash *out, const struct block_header *header);
 void block_header_hash_bytes(struct block_hash *out,
                              const uint8_t in[static BLOCK_HEADER_SIZE]);
+/* Of many, which is faster than one by one; encoded ones lie one behind the other. */
+void block_headers_hash(struct block_hash *out, const struct block_header *headers,
+                        size_t count);
+void block_headers_hash_bytes(struct block_hash *out, const uint8_t *in, size_t count);
 
 #endif

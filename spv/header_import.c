@@ -7,6 +7,14 @@
 
 #include "base/mem.h"
 
+/* Headers hashed together: enough to fill a vector's lanes over and over. */
+#define HASHED_TOGETHER 256
+
+static size_t some_of(size_t left)
+{
+    return left < HASHED_TOGETHER ? left : HASHED_TOGETHER;
+}
+
 void header_import_init(struct header_import *import, const struct network *network,
                         const struct checkpoint *pins, size_t pin_count)
 {
@@ -59,11 +67,12 @@ static bool pins_hold(const struct header_import *import, struct error *error)
 }
 
 static bool judge_next(struct header_import *import, const uint8_t *record,
-                       struct wall_time now, struct error *error)
+                       const struct block_hash *hash, struct wall_time now,
+                       struct error *error)
 {
     struct block_header header;
     block_header_decode(&header, record);
-    switch (header_stream_add(&import->stream, &header, now, error)) {
+    switch (header_stream_add(&import->stream, &header, hash, now, error)) {
     case HEADER_ADDED:
         return pins_hold(import, error);
     case HEADER_ORPHAN:
@@ -90,23 +99,39 @@ static void remember(struct header_import *import)
     import->marks[import->mark_count++] = import->stream.hash;
 }
 
-bool header_import_judge(struct header_import *import, const uint8_t *records,
-                         size_t count, struct wall_time now, struct error *error)
+/* At most HASHED_TOGETHER, none of which is genesis. */
+static bool judge_some(struct header_import *import, const uint8_t *records, size_t count,
+                       struct wall_time now, struct error *error)
 {
-    size_t i = 0;
-    if (!import->begun && count > 0) {
-        if (!judge_genesis(import, records, error))
-            return false;
-        i++;
-    }
-    for (; i < count; i++) {
+    struct block_hash hashes[HASHED_TOGETHER];
+    block_headers_hash_bytes(hashes, records, count);
+    for (size_t i = 0; i < count; i++) {
         uint32_t height = import->stream.past.height + 1;
-        if (!judge_next(import, records + i * BLOCK_HEADER_SIZE, now, error)) {
+        const uint8_t *record = records + i * BLOCK_HEADER_SIZE;
+        if (!judge_next(import, record, &hashes[i], now, error)) {
             error_prefix(error, "record %" PRIu32 ", height %" PRIu32, height + 1,
                          height);
             return false;
         }
         remember(import);
+    }
+    return true;
+}
+
+bool header_import_judge(struct header_import *import, const uint8_t *records,
+                         size_t count, struct wall_time now, struct error *error)
+{
+    size_t done = 0;
+    if (!import->begun && count > 0) {
+        if (!judge_genesis(import, records, error))
+            return false;
+        done++;
+    }
+    while (done < count) {
+        size_t some = some_of(count - done);
+        if (!judge_some(import, records + done * BLOCK_HEADER_SIZE, some, now, error))
+            return false;
+        done += some;
     }
     return true;
 }
@@ -136,19 +161,35 @@ size_t header_import_piece(const struct header_import *import, uint32_t from)
     return piece_end(import, from) - from + 1;
 }
 
-/* Each header names the one before it, so that the last one's hash stands for all. */
+/* Decode headers if each names the one before it, the first `hash`, which becomes the
+ * last one's. */
+static bool take_some(struct block_header *out, struct block_hash *hash,
+                      const uint8_t *records, size_t count)
+{
+    struct block_hash hashes[HASHED_TOGETHER];
+    bool same = true;
+    block_headers_hash_bytes(hashes, records, count);
+    for (size_t i = 0; i < count && same; i++) {
+        block_header_decode(&out[i], records + i * BLOCK_HEADER_SIZE);
+        same = block_hash_equal(&out[i].previous, i == 0 ? hash : &hashes[i - 1]);
+    }
+    *hash = hashes[count - 1];
+    return same;
+}
+
+/* The last one's hash stands for all. */
 bool header_import_take(const struct header_import *import, struct block_header *out,
                         const uint8_t *records, uint32_t from, struct error *error)
 {
     size_t count = header_import_piece(import, from);
     uint32_t end = piece_end(import, from);
-    struct block_hash hash;
     bool same = true;
-    for (size_t i = 0; i < count && same; i++) {
-        const uint8_t *record = records + i * BLOCK_HEADER_SIZE;
-        block_header_decode(&out[i], record);
-        same = i == 0 || block_hash_equal(&out[i].previous, &hash);
-        block_header_hash_bytes(&hash, record);
+    block_header_decode(&out[0], records);
+    struct block_hash hash = out[0].previous; /* whatever it is: it is hashed, too */
+    for (size_t done = 0; done < count && same;) {
+        size_t some = some_of(count - done);
+        same = take_some(out + done, &hash, records + done * BLOCK_HEADER_SIZE, some);
+        done += some;
     }
     const struct block_hash *expected =
         end == import->stream.past.height ? &import->stream.hash

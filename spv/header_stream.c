@@ -70,15 +70,14 @@ static void go_on(struct header_stream *stream, const struct block_hash *hash,
 
 enum header_verdict header_stream_add(struct header_stream *stream,
                                       const struct block_header *header,
-                                      struct wall_time now, struct error *error)
+                                      const struct block_hash *hash, struct wall_time now,
+                                      struct error *error)
 {
     if (!block_hash_equal(&header->previous, &stream->hash)) {
         return HEADER_ORPHAN;
     }
-    struct block_hash hash;
-    block_header_hash(&hash, header);
     enum header_verdict verdict = HEADER_INVALID;
-    if (pow_check(stream->network, &hash, header->bits)) {
+    if (pow_check(stream->network, hash, header->bits)) {
         verdict =
             header_rules_check_past(stream->network, &stream->past, header, now, error);
     } else {
@@ -86,11 +85,11 @@ enum header_verdict header_stream_add(struct header_stream *stream,
     }
     if (verdict == HEADER_INVALID) {
         char text[ID_TEXT_MAX];
-        block_hash_text(text, &hash);
+        block_hash_text(text, hash);
         error_prefix(error, "header %s", text);
     }
     if (verdict == HEADER_ADDED) {
-        go_on(stream, &hash, header);
+        go_on(stream, hash, header);
     }
     return verdict;
 }

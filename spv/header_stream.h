@@ -22,11 +22,12 @@ void header_stream_at_genesis(struct header_stream *stream,
 void header_stream_at_node(struct header_stream *stream, const struct network *network,
                            const struct header_tree *tree, struct header_node *node);
 
-/* HEADER_ADDED: the stream has gone on. HEADER_ORPHAN: it doesn't follow the newest.
- * HEADER_FUTURE and HEADER_INVALID as in header_tree_add; *error is set for INVALID
- * only. */
+/* `hash` is the header's own. HEADER_ADDED: the stream has gone on. HEADER_ORPHAN: it
+ * doesn't follow the newest. HEADER_FUTURE and HEADER_INVALID as in header_tree_add;
+ * *error is set for INVALID only. */
 NODISCARD enum header_verdict header_stream_add(struct header_stream *stream,
                                                 const struct block_header *header,
+                                                const struct block_hash *hash,
                                                 struct wall_time now,
                                                 struct error *error);
 

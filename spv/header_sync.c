@@ -152,7 +152,8 @@ void headers_refused(struct spv *spv, struct peer *peer,
 }
 
 enum taken headers_add(struct spv *spv, struct peer *peer,
-                       const struct block_header *headers, size_t count, bool asked)
+                       const struct block_header *headers,
+                       const struct block_hash *hashes, size_t count, bool asked)
 {
     struct header_node *node =
         count ? header_tree_find(spv->tree, &headers[0].previous) : NULL;
@@ -164,7 +165,8 @@ enum taken headers_add(struct spv *spv, struct peer *peer,
             identity_other_chain(spv, peer, "%s", error.text);
             return TAKEN_FAULT;
         }
-        switch (header_tree_add(spv->tree, &node, &headers[i], spv->now.wall, &error)) {
+        switch (header_tree_add(spv->tree, &node, &headers[i], &hashes[i], spv->now.wall,
+                                &error)) {
         case HEADER_ADDED:
             peer->headers_known = 0;
             last = node;
@@ -204,34 +206,23 @@ void headers_more_after(struct peer *peer, const struct block_hash *hash)
     peer->headers_next = *hash;
 }
 
-static struct header_node *last_of(const struct spv *spv,
-                                   const struct block_header *headers, size_t count)
-{
-    struct block_hash hash;
-    if (!count)
-        return NULL;
-    block_header_hash(&hash, &headers[count - 1]);
-    return header_tree_find(spv->tree, &hash);
-}
-
 void headers_take(struct spv *spv, struct peer *peer, const struct block_header *headers,
-                  size_t count, bool asked)
+                  const struct block_hash *hashes, size_t count, bool asked)
 {
-    enum taken taken = headers_add(spv, peer, headers, count, asked);
+    enum taken taken = headers_add(spv, peer, headers, hashes, count, asked);
     if (taken == TAKEN_FAULT)
         return;
     peer->headers_done = false;
     if (taken == TAKEN_ALL && count == HEADERS_MAX) {
-        struct block_hash last;
         if (++peer->headers_known > KNOWN_MESSAGES_MAX) {
             peer_drop(spv, peer, "headers that are known, over and over");
             return;
         }
-        block_header_hash(&last, &headers[count - 1]);
-        headers_more_after(peer, &last);
+        headers_more_after(peer, &hashes[count - 1]);
     } else if (asked) {
-        struct header_node *end =
-            taken == TAKEN_ALL ? last_of(spv, headers, count) : NULL;
+        struct header_node *end = taken == TAKEN_ALL && count
+                                      ? header_tree_find(spv->tree, &hashes[count - 1])
+                                      : NULL;
         if (end && (identity_ends_short(spv, peer, end->height) ||
                     identity_stuck_at_split(spv, peer, end->height, end->header.time)))
             return;
@@ -273,42 +264,46 @@ static void take_deep(struct spv *spv, struct peer *peer,
         headers_settled(spv, peer);
 }
 
-static bool follow_one_another(const struct block_header *headers, size_t count)
+static bool follow_one_another(const struct block_header *headers,
+                               const struct block_hash *hashes, size_t count)
 {
     for (size_t i = 1; i < count; i++) {
-        struct block_hash hash;
-        block_header_hash(&hash, &headers[i - 1]);
-        if (!block_hash_equal(&headers[i].previous, &hash))
+        if (!block_hash_equal(&headers[i].previous, &hashes[i - 1]))
             return false;
     }
     return true;
 }
 
 static void take_decoded(struct spv *spv, struct peer *peer,
-                         const struct block_header *headers, size_t count)
+                         const struct block_header *headers,
+                         const struct block_hash *hashes, size_t count)
 {
-    if (!follow_one_another(headers, count)) {
+    if (!follow_one_another(headers, hashes, count)) {
         peer_drop(spv, peer, "headers that don't follow one another");
         return;
     }
-    if (peer->presync && low_work_message(spv, peer, headers, count))
+    if (peer->presync && low_work_message(spv, peer, headers, hashes, count))
         return;
     bool asked = peer->headers_asked;
     uint32_t fork;
     peer->headers_asked = false;
     if (count && header_tree_below_root(spv->tree, &fork, &headers[0].previous))
         take_deep(spv, peer, headers, count, fork);
-    else if (!count || !low_work_start(spv, peer, headers, count))
-        headers_take(spv, peer, headers, count, asked);
+    else if (!count || !low_work_start(spv, peer, headers, hashes, count))
+        headers_take(spv, peer, headers, hashes, count, asked);
 }
 
 void headers_message(struct spv *spv, struct peer *peer, struct bytes payload)
 {
     struct block_header *headers;
+    struct block_hash *hashes;
     size_t count;
     switch (headers_decode(&headers, &count, payload)) {
     case HEADERS_PLAIN:
-        take_decoded(spv, peer, headers, count);
+        hashes = mem_zalloc(count, sizeof *hashes);
+        block_headers_hash(hashes, headers, count);
+        take_decoded(spv, peer, headers, hashes, count);
+        free(hashes);
         free(headers);
         break;
     case HEADERS_OTHER_CHAIN:

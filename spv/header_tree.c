@@ -223,15 +223,14 @@ static enum header_verdict add(struct header_tree *tree, struct entry **out,
 
 enum header_verdict header_tree_add(struct header_tree *tree, struct header_node **node,
                                     const struct block_header *header,
-                                    struct wall_time now, struct error *error)
+                                    const struct block_hash *hash, struct wall_time now,
+                                    struct error *error)
 {
-    struct block_hash hash;
-    block_header_hash(&hash, header);
     struct entry *entry = NULL;
-    enum header_verdict verdict = add(tree, &entry, &hash, header, now, error);
+    enum header_verdict verdict = add(tree, &entry, hash, header, now, error);
     if (verdict == HEADER_INVALID) {
         char text[ID_TEXT_MAX];
-        block_hash_text(text, &hash);
+        block_hash_text(text, hash);
         error_prefix(error, "header %s", text);
     }
     if (node != NULL) {

@@ -56,12 +56,12 @@ enum header_verdict {
     HEADER_INVALID, /* breaks a rule; *error names it */
 };
 
-/* Validate one header against its parent's branch and add it. *node (if not NULL) is the
- * header's node for ADDED and KNOWN, else NULL. Rules: proof of work, bits by the
- * network's rule, time above the median of the 11 before, BIP 94's bound on a period's
- * first time, not over two hours ahead of `now`, version floors (BIP 34, 66, 65), no
- * invalid ancestor. A header that was condemned, or follows one, is INVALID. *error is
- * set for INVALID only.
+/* Validate one header, whose hash is `hash`, against its parent's branch and add it.
+ * *node (if not NULL) is the header's node for ADDED and KNOWN, else NULL. Rules: proof
+ * of work, bits by the network's rule, time above the median of the 11 before, BIP 94's
+ * bound on a period's first time, not over two hours ahead of `now`, version floors (BIP
+ * 34, 66, 65), no invalid ancestor. A header that was condemned, or follows one, is
+ * INVALID. *error is set for INVALID only.
  *
  * The first ten headers above a root other than genesis have medians that reach below it:
  * one branch of them, the stored one, is taken without judging what can't be known; forks
@@ -70,6 +70,7 @@ enum header_verdict {
 NODISCARD enum header_verdict header_tree_add(struct header_tree *tree,
                                               struct header_node **node,
                                               const struct block_header *header,
+                                              const struct block_hash *hash,
                                               struct wall_time now, struct error *error);
 
 struct header_node *header_tree_root(const struct header_tree *tree);

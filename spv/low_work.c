@@ -108,10 +108,11 @@ static const struct block_header *refused_one(const struct presync *presync,
 
 /* `full`: the message was, whatever of it is known already. */
 static void first_download(struct spv *spv, struct peer *peer,
-                           const struct block_header *headers, size_t count, bool full)
+                           const struct block_header *headers,
+                           const struct block_hash *hashes, size_t count, bool full)
 {
     struct error error;
-    switch (presync_add(peer->presync, headers, count, spv->now.wall, &error)) {
+    switch (presync_add(peer->presync, headers, hashes, count, spv->now.wall, &error)) {
     case PRESYNC_MORE:
         /* Many short branches are no better than a long one. */
         peer->low_headers += count;
@@ -147,11 +148,12 @@ static void first_download(struct spv *spv, struct peer *peer,
 }
 
 static void second_download(struct spv *spv, struct peer *peer,
-                            const struct block_header *headers, size_t count)
+                            const struct block_header *headers,
+                            const struct block_hash *hashes, size_t count)
 {
     size_t proved;
     enum presync_verdict verdict =
-        presync_compare(peer->presync, &proved, headers, count);
+        presync_compare(peer->presync, &proved, headers, hashes, count);
     bool whole =
         verdict == PRESYNC_DONE || (verdict == PRESYNC_MORE && proved == HEADERS_MAX);
     if (!whole) {
@@ -162,11 +164,11 @@ static void second_download(struct spv *spv, struct peer *peer,
     if (verdict == PRESYNC_DONE) {
         low_work_forget(peer);
         peer->presync_changes = 0;
-        headers_take(spv, peer, headers, count, true);
+        headers_take(spv, peer, headers, hashes, count, true);
         return; /* what follows the proved ones stands on enough work */
     }
     struct block_hash at = *presync_at(peer->presync);
-    switch (headers_add(spv, peer, headers, proved, true)) {
+    switch (headers_add(spv, peer, headers, hashes, proved, true)) {
     case TAKEN_ALL:
         headers_more_after(peer, &at);
         break;
@@ -180,16 +182,17 @@ static void second_download(struct spv *spv, struct peer *peer,
 }
 
 bool low_work_message(struct spv *spv, struct peer *peer,
-                      const struct block_header *headers, size_t count)
+                      const struct block_header *headers, const struct block_hash *hashes,
+                      size_t count)
 {
     const struct presync *presync = peer->presync;
     bool asked = peer->headers_asked;
     if (count && block_hash_equal(&headers[0].previous, presync_at(presync))) {
         peer->headers_asked = false;
         if (presync_second(presync))
-            second_download(spv, peer, headers, count);
+            second_download(spv, peer, headers, hashes, count);
         else
-            first_download(spv, peer, headers, count, count == HEADERS_MAX);
+            first_download(spv, peer, headers, hashes, count, count == HEADERS_MAX);
         return true;
     }
     /* News from its tip that we can't place yet. */
@@ -207,14 +210,13 @@ bool low_work_message(struct spv *spv, struct peer *peer,
  * unsound, with the reason; or NULL. */
 static const struct block_header *claimed_work(const struct spv *spv, struct u256 *work,
                                                const struct block_header *headers,
+                                               const struct block_hash *hashes,
                                                size_t count, struct error *error)
 {
     for (size_t i = 0; i < count; i++) {
-        struct block_hash hash;
-        block_header_hash(&hash, &headers[i]);
-        if (!pow_check(spv->network, &hash, headers[i].bits)) {
+        if (!pow_check(spv->network, &hashes[i], headers[i].bits)) {
             char text[ID_TEXT_MAX];
-            block_hash_text(text, &hash);
+            block_hash_text(text, &hashes[i]);
             pow_error(error, headers[i].bits);
             error_prefix(error, "header %s", text);
             return &headers[i];
@@ -226,7 +228,8 @@ static const struct block_header *claimed_work(const struct spv *spv, struct u25
 }
 
 bool low_work_start(struct spv *spv, struct peer *peer,
-                    const struct block_header *headers, size_t count)
+                    const struct block_header *headers, const struct block_hash *hashes,
+                    size_t count)
 {
     struct header_node *at = header_tree_find(spv->tree, &headers[0].previous);
     struct u256 enough = low_work_enough(spv);
@@ -235,9 +238,7 @@ bool low_work_start(struct spv *spv, struct peer *peer,
     if (!at || u256_compare(&at->work, &enough) >= 0)
         return false;
     for (; known < count; known++) {
-        struct block_hash hash;
-        block_header_hash(&hash, &headers[known]);
-        struct header_node *next = header_tree_find(spv->tree, &hash);
+        struct header_node *next = header_tree_find(spv->tree, &hashes[known]);
         if (!next)
             break;
         at = next;
@@ -246,7 +247,7 @@ bool low_work_start(struct spv *spv, struct peer *peer,
     if (known == count || at->invalid || u256_compare(&work, &enough) >= 0)
         return false;
     const struct block_header *unsound =
-        claimed_work(spv, &work, headers + known, count - known, &error);
+        claimed_work(spv, &work, headers + known, hashes + known, count - known, &error);
     if (unsound) {
         headers_refused(spv, peer, unsound, &error);
         return true;
@@ -258,7 +259,8 @@ bool low_work_start(struct spv *spv, struct peer *peer,
     start(spv, peer, &stream, &enough, false);
     if (known)
         headers_learned(spv, peer, at);
-    first_download(spv, peer, headers + known, count - known, count == HEADERS_MAX);
+    first_download(spv, peer, headers + known, hashes + known, count - known,
+                   count == HEADERS_MAX);
     return true;
 }
 

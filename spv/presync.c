@@ -123,10 +123,11 @@ static bool pinned_otherwise(const struct presync *presync, struct error *error)
 }
 
 static enum presync_verdict add(struct presync *presync,
-                                const struct block_header *header, struct wall_time now,
+                                const struct block_header *header,
+                                const struct block_hash *hash, struct wall_time now,
                                 struct error *error)
 {
-    switch (header_stream_add(&presync->stream, header, now, error)) {
+    switch (header_stream_add(&presync->stream, header, hash, now, error)) {
     case HEADER_ADDED:
         break;
     case HEADER_FUTURE:
@@ -151,12 +152,13 @@ static enum presync_verdict add(struct presync *presync,
 }
 
 enum presync_verdict presync_add(struct presync *presync,
-                                 const struct block_header *headers, size_t count,
+                                 const struct block_header *headers,
+                                 const struct block_hash *hashes, size_t count,
                                  struct wall_time now, struct error *error)
 {
     assert(!presync->second);
     for (size_t i = 0; i < count; i++) {
-        enum presync_verdict verdict = add(presync, &headers[i], now, error);
+        enum presync_verdict verdict = add(presync, &headers[i], &hashes[i], now, error);
         if (verdict != PRESYNC_MORE) {
             return verdict;
         }
@@ -177,7 +179,8 @@ enum presync_verdict presync_add(struct presync *presync,
 }
 
 enum presync_verdict presync_compare(struct presync *presync, size_t *proved,
-                                     const struct block_header *headers, size_t count)
+                                     const struct block_header *headers,
+                                     const struct block_hash *hashes, size_t count)
 {
     assert(presync->second);
     struct block_hash at = presync->proved_hash;
@@ -187,7 +190,7 @@ enum presync_verdict presync_compare(struct presync *presync, size_t *proved,
         if (!block_hash_equal(&headers[i].previous, &at)) {
             return PRESYNC_OTHER;
         }
-        block_header_hash(&at, &headers[i]);
+        at = hashes[i];
         height++;
         bool last = height == taken(presync);
         if (last ? !block_hash_equal(&at, &presync->stream.hash)

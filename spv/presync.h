@@ -56,17 +56,18 @@ enum presync_verdict {
     PRESYNC_OTHER,   /* the second download differs from the first */
 };
 
-/* The first download's next headers. *error is set for INVALID, PINNED and ENDLESS;
- * nothing may be added after those, nor after FUTURE. ENOUGH begins the second download
- * at the start; whatever of the message is left comes again there. */
+/* The first download's next headers, with their hashes. *error is set for INVALID, PINNED
+ * and ENDLESS; nothing may be added after those, nor after FUTURE. ENOUGH begins the
+ * second download at the start; whatever of the message is left comes again there. */
 NODISCARD enum presync_verdict presync_add(struct presync *presync,
                                            const struct block_header *headers,
-                                           size_t count, struct wall_time now,
-                                           struct error *error);
+                                           const struct block_hash *hashes, size_t count,
+                                           struct wall_time now, struct error *error);
 /* The second download's next headers: the first *proved are those of the first download.
  * MORE, DONE (the rest of the message is new) or OTHER. */
 NODISCARD enum presync_verdict presync_compare(struct presync *presync, size_t *proved,
                                                const struct block_header *headers,
+                                               const struct block_hash *hashes,
                                                size_t count);
 
 #endif

@@ -5,34 +5,6 @@
 
 #include "base/mem.h"
 
-void put_u32be(uint8_t out[static 4], uint32_t value)
-{
-    out[0] = (uint8_t)(value >> 24);
-    out[1] = (uint8_t)(value >> 16);
-    out[2] = (uint8_t)(value >> 8);
-    out[3] = (uint8_t)value;
-}
-
-void put_u64be(uint8_t out[static 8], uint64_t value)
-{
-    put_u32be(out, (uint32_t)(value >> 32));
-    put_u32be(out + 4, (uint32_t)value);
-}
-
-void put_u32le(uint8_t out[static 4], uint32_t value)
-{
-    out[0] = (uint8_t)value;
-    out[1] = (uint8_t)(value >> 8);
-    out[2] = (uint8_t)(value >> 16);
-    out[3] = (uint8_t)(value >> 24);
-}
-
-void put_u64le(uint8_t out[static 8], uint64_t value)
-{
-    put_u32le(out, (uint32_t)value);
-    put_u32le(out + 4, (uint32_t)(value >> 32));
-}
-
 bool bytes_equal(struct bytes a, struct bytes b)
 {
     return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
@@ -48,26 +20,6 @@ void reader_fail(struct reader *reader)
 {
     reader->failed = true;
     reader->left = 0;
-}
-
-/* The next `len` bytes, or NULL. */
-static const uint8_t *reader_take(struct reader *reader, uint64_t len)
-{
-    if (reader->failed || len > reader->left) {
-        reader_fail(reader);
-        return NULL;
-    }
-    const uint8_t *taken = reader->at;
-    if (len > 0)
-        reader->at += len;
-    reader->left -= (size_t)len;
-    return taken;
-}
-
-uint8_t read_u8(struct reader *reader)
-{
-    const uint8_t *in = reader_take(reader, 1);
-    return in != NULL ? in[0] : 0;
 }
 
 uint16_t read_u16le(struct reader *reader)
@@ -86,22 +38,10 @@ uint16_t read_u16be(struct reader *reader)
     return (uint16_t)(in[0] << 8 | in[1]);
 }
 
-uint32_t read_u32le(struct reader *reader)
-{
-    const uint8_t *in = reader_take(reader, 4);
-    return in != NULL ? get_u32le(in) : 0;
-}
-
 uint32_t read_u32be(struct reader *reader)
 {
     const uint8_t *in = reader_take(reader, 4);
     return in != NULL ? get_u32be(in) : 0;
-}
-
-uint64_t read_u64le(struct reader *reader)
-{
-    const uint8_t *in = reader_take(reader, 8);
-    return in != NULL ? get_u64le(in) : 0;
 }
 
 uint64_t read_u64be(struct reader *reader)
@@ -110,7 +50,7 @@ uint64_t read_u64be(struct reader *reader)
     return in != NULL ? get_u64be(in) : 0;
 }
 
-uint64_t read_compact_size(struct reader *reader, uint64_t max)
+uint64_t read_long_size(struct reader *reader, uint64_t max)
 {
     uint64_t value = read_u8(reader);
     uint64_t least = 0;
@@ -140,17 +80,6 @@ void read_bytes(struct reader *reader, void *out, size_t len)
         memcpy(out, in, len);
     else
         memset(out, 0, len);
-}
-
-struct bytes read_view(struct reader *reader, uint64_t len)
-{
-    const uint8_t *in = reader_take(reader, len);
-    return in != NULL ? (struct bytes){in, (size_t)len} : (struct bytes){NULL, 0};
-}
-
-struct bytes read_var_bytes(struct reader *reader, uint64_t max)
-{
-    return read_view(reader, read_compact_size(reader, max));
 }
 
 bool reader_done(const struct reader *reader)

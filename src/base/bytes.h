@@ -27,24 +27,12 @@ struct reader {
 
 void reader_init(struct reader *reader, const void *data, size_t len);
 
-uint8_t read_u8(struct reader *reader);
 uint16_t read_u16le(struct reader *reader);
 uint16_t read_u16be(struct reader *reader);
-uint32_t read_u32le(struct reader *reader);
 uint32_t read_u32be(struct reader *reader);
-uint64_t read_u64le(struct reader *reader);
 uint64_t read_u64be(struct reader *reader);
-/* Bitcoin's compact size, canonical form only (a longer form than needed fails), at most
- * `max` (more fails). */
-uint64_t read_compact_size(struct reader *reader, uint64_t max);
 /* Copy `len` bytes out; zeros when they aren't there. */
 void read_bytes(struct reader *reader, void *out, size_t len);
-/* A view of the next `len` bytes, valid as long as the input; empty when they aren't
- * there. */
-struct bytes read_view(struct reader *reader, uint64_t len);
-/* A view of a byte string with its compact size in front, at most `max` long. */
-struct bytes read_var_bytes(struct reader *reader, uint64_t max);
-
 /* Fail it: what was read is well formed, but not what is wanted. */
 void reader_fail(struct reader *reader);
 
@@ -76,10 +64,33 @@ void write_bytes(struct writer *writer, const void *data, size_t len);
 void write_var_bytes(struct writer *writer, struct bytes value);
 
 /* Fixed places, for keys and records: no bounds, the caller owns the room. */
-void put_u32be(uint8_t out[static 4], uint32_t value);
-void put_u64be(uint8_t out[static 8], uint64_t value);
-void put_u32le(uint8_t out[static 4], uint32_t value);
-void put_u64le(uint8_t out[static 8], uint64_t value);
+static inline void put_u32be(uint8_t out[static 4], uint32_t value)
+{
+    out[0] = (uint8_t)(value >> 24);
+    out[1] = (uint8_t)(value >> 16);
+    out[2] = (uint8_t)(value >> 8);
+    out[3] = (uint8_t)value;
+}
+
+static inline void put_u64be(uint8_t out[static 8], uint64_t value)
+{
+    put_u32be(out, (uint32_t)(value >> 32));
+    put_u32be(out + 4, (uint32_t)value);
+}
+
+static inline void put_u32le(uint8_t out[static 4], uint32_t value)
+{
+    out[0] = (uint8_t)value;
+    out[1] = (uint8_t)(value >> 8);
+    out[2] = (uint8_t)(value >> 16);
+    out[3] = (uint8_t)(value >> 24);
+}
+
+static inline void put_u64le(uint8_t out[static 8], uint64_t value)
+{
+    put_u32le(out, (uint32_t)value);
+    put_u32le(out + 4, (uint32_t)(value >> 32));
+}
 
 static inline uint32_t get_u32be(const uint8_t in[static 4])
 {
@@ -99,6 +110,66 @@ static inline uint32_t get_u32le(const uint8_t in[static 4])
 static inline uint64_t get_u64le(const uint8_t in[static 8])
 {
     return (uint64_t)get_u32le(in + 4) << 32 | get_u32le(in);
+}
+
+/* The reader's steps that parsing a block takes hundred thousands of. */
+
+/* The next `len` bytes, or NULL. */
+static inline const uint8_t *reader_take(struct reader *reader, uint64_t len)
+{
+    if (reader->failed || len > reader->left) {
+        reader_fail(reader);
+        return NULL;
+    }
+    const uint8_t *taken = reader->at;
+    if (len > 0)
+        reader->at += len;
+    reader->left -= (size_t)len;
+    return taken;
+}
+
+static inline uint8_t read_u8(struct reader *reader)
+{
+    const uint8_t *in = reader_take(reader, 1);
+    return in != NULL ? in[0] : 0;
+}
+
+static inline uint32_t read_u32le(struct reader *reader)
+{
+    const uint8_t *in = reader_take(reader, 4);
+    return in != NULL ? get_u32le(in) : 0;
+}
+
+static inline uint64_t read_u64le(struct reader *reader)
+{
+    const uint8_t *in = reader_take(reader, 8);
+    return in != NULL ? get_u64le(in) : 0;
+}
+
+/* The compact sizes of more than a byte. */
+uint64_t read_long_size(struct reader *reader, uint64_t max);
+
+/* Bitcoin's compact size, canonical form only (a longer form than needed fails), at most
+ * `max` (more fails). */
+static inline uint64_t read_compact_size(struct reader *reader, uint64_t max)
+{
+    if (reader->left > 0 && *reader->at < 0xfd && *reader->at <= max)
+        return read_u8(reader);
+    return read_long_size(reader, max);
+}
+
+/* A view of the next `len` bytes, valid as long as the input; empty when they aren't
+ * there. */
+static inline struct bytes read_view(struct reader *reader, uint64_t len)
+{
+    const uint8_t *in = reader_take(reader, len);
+    return in != NULL ? (struct bytes){in, (size_t)len} : (struct bytes){NULL, 0};
+}
+
+/* A view of a byte string with its compact size in front, at most `max` long. */
+static inline struct bytes read_var_bytes(struct reader *reader, uint64_t max)
+{
+    return read_view(reader, read_compact_size(reader, max));
 }
 
 #endif

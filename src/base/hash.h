@@ -1,4 +1,5 @@
-/* Hash functions. SHA-256 and RIPEMD-160 are libcrypto's; SipHash-2-4 is ours. */
+/* Hash functions. SHA-256 and RIPEMD-160 are libcrypto's; SipHash-2-4 is ours. Many
+ * messages at once: base/sha256_many.h. */
 #ifndef BASE_HASH_H
 #define BASE_HASH_H
 

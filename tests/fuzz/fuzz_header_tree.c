@@ -75,7 +75,7 @@ static void step_add(struct world *world, struct reader *reader,
     struct error error = {{0}};
     struct wall_time clock = {world->network.genesis.time.s + 20000};
     enum header_verdict verdict =
-        header_tree_add(world->tree, &node, &header, clock, &error);
+        header_tree_add(world->tree, &node, &header, &hash, clock, &error);
     require((node != NULL) == (verdict == HEADER_ADDED || verdict == HEADER_KNOWN));
     require((error.text[0] != 0) == (verdict == HEADER_INVALID));
     require(header_tree_find(world->tree, &hash) == node || verdict == HEADER_INVALID);

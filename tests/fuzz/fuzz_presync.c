@@ -90,11 +90,13 @@ static void first_download(struct world *world, struct reader *reader,
     bool enough = false;
     while (world->count < HEADERS && reader->left > 0) {
         struct block_header header = next_header(world, reader);
+        struct block_hash hash;
         struct header_node *node;
         struct error error;
+        block_header_hash(&hash, &header);
         enum header_verdict verdict =
-            header_tree_add(world->tree, &node, &header, late, &error);
-        require(header_stream_add(&stream, &header, late, &error) == verdict);
+            header_tree_add(world->tree, &node, &header, &hash, late, &error);
+        require(header_stream_add(&stream, &header, &hash, late, &error) == verdict);
         if (verdict != HEADER_ADDED) {
             continue;
         }
@@ -105,7 +107,8 @@ static void first_download(struct world *world, struct reader *reader,
         if (enough) {
             continue;
         }
-        enum presync_verdict found = presync_add(presync, &header, 1, late, &error);
+        enum presync_verdict found =
+            presync_add(presync, &header, &hash, 1, late, &error);
         enough = u256_compare(&node->work, &world->enough) >= 0;
         require(found == (enough ? PRESYNC_ENOUGH : PRESYNC_MORE));
     }
@@ -116,6 +119,7 @@ static void second_download(struct world *world, struct reader *reader,
 {
     size_t lie = read_u16le(reader);
     size_t told = 0;
+    static struct block_hash hashes[HEADERS];
     enum presync_verdict verdict = PRESYNC_MORE;
     if (lie < world->count) {
         world->headers[lie].nonce ^= 1u << 31;
@@ -123,10 +127,11 @@ static void second_download(struct world *world, struct reader *reader,
             block_header_hash(&world->headers[i].previous, &world->headers[i - 1]);
         }
     }
+    block_headers_hash(hashes, world->headers, world->count);
     while (verdict == PRESYNC_MORE && told < world->count) {
         size_t left = world->count - told;
         size_t proved;
-        verdict = presync_compare(presync, &proved, world->headers + told,
+        verdict = presync_compare(presync, &proved, world->headers + told, hashes + told,
                                   left < PRESYNC_STRIDE ? left : PRESYNC_STRIDE);
         told += proved;
         require(told <= lie || lie >= world->count);

@@ -33,4 +33,13 @@ static inline struct block_header mine_template(const struct header_node *parent
     return header;
 }
 
+NODISCARD static inline enum header_verdict
+tree_add(struct header_tree *tree, struct header_node **node,
+         const struct block_header *header, struct wall_time now, struct error *error)
+{
+    struct block_hash hash;
+    block_header_hash(&hash, header);
+    return header_tree_add(tree, node, header, &hash, now, error);
+}
+
 #endif

@@ -383,7 +383,7 @@ static void visit_branch(struct bench *bench, uint32_t fork)
         struct block_header header = mine_template(node, 700, 2);
         mine_solve(bench->network, &header);
         assert_int_equal(
-            header_tree_add(bench->spv->tree, &node, &header, bench->now.wall, &error),
+            tree_add(bench->spv->tree, &node, &header, bench->now.wall, &error),
             HEADER_ADDED);
         first = first ? first : node;
     }

@@ -66,12 +66,41 @@ static void test_hash_links_headers(void **state)
     }
 }
 
+/* Many at once, in counts around those that are hashed together. */
+static void test_hashes_of_many(void **state)
+{
+    (void)state;
+    enum { MOST = 200 };
+    static struct block_header headers[MOST];
+    static uint8_t raw[MOST][BLOCK_HEADER_SIZE];
+    static struct block_hash expected[MOST], hashes[MOST + 1];
+    header_bytes(raw[0], mainnet_headers[0]);
+    block_header_decode(&headers[0], raw[0]);
+    for (uint32_t i = 0; i < MOST; i++) {
+        headers[i] = headers[0];
+        headers[i].nonce += i;
+        block_header_encode(raw[i], &headers[i]);
+        block_header_hash(&expected[i], &headers[i]);
+    }
+    for (size_t count = 0; count <= MOST; count += count < 70 ? 1 : 13) {
+        memset(hashes, 0, sizeof(hashes));
+        block_headers_hash(hashes, headers, count);
+        assert_memory_equal(hashes, expected, count * sizeof(hashes[0]));
+        memset(hashes, 0, sizeof(hashes));
+        block_headers_hash_bytes(hashes, raw[0], count);
+        assert_memory_equal(hashes, expected, count * sizeof(hashes[0]));
+        static const struct block_hash zero;
+        assert_true(block_hash_equal(&hashes[count], &zero));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fields),
         cmocka_unit_test(test_encode_is_inverse),
         cmocka_unit_test(test_hash_links_headers),
+        cmocka_unit_test(test_hashes_of_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

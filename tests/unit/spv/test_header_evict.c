@@ -21,7 +21,7 @@ static struct header_node *extend(struct header_tree *tree, struct header_node *
         struct block_header header = mine_template(parent, 600, tag);
         struct error error;
         mine_solve(network_find("regtest"), &header);
-        assert_int_equal(header_tree_add(tree, &parent, &header, clock_now, &error),
+        assert_int_equal(tree_add(tree, &parent, &header, clock_now, &error),
                          HEADER_ADDED);
     }
     return parent;

@@ -12,6 +12,15 @@
 #include "tests/unit/spv/mine.h"
 #include "tests/unit/spv/shared_data.h"
 
+static enum header_verdict add(struct header_stream *stream,
+                               const struct block_header *header, struct wall_time now,
+                               struct error *error)
+{
+    struct block_hash hash;
+    block_header_hash(&hash, header);
+    return header_stream_add(stream, header, &hash, now, error);
+}
+
 static const uint64_t seed[2] = {1, 2};
 static const struct wall_time clock_now = {2000000000};
 
@@ -69,8 +78,7 @@ static void test_two_whole_periods(void **state)
     for (size_t i = 1; i < PERIODS; i++) {
         struct block_header header = header_at(data, i);
         struct error error;
-        assert_int_equal(header_stream_add(&stream, &header, clock_now, &error),
-                         HEADER_ADDED);
+        assert_int_equal(add(&stream, &header, clock_now, &error), HEADER_ADDED);
         struct u256 one = pow_work(header.bits);
         sum = u256_add(&sum, &one);
     }
@@ -100,8 +108,7 @@ static void test_wrong_bit_anywhere(void **state)
             struct block_header header = header_at(data, i);
             struct header_stream copy = stream;
             struct error error = {{0}};
-            enum header_verdict verdict =
-                header_stream_add(&copy, &header, clock_now, &error);
+            enum header_verdict verdict = add(&copy, &header, clock_now, &error);
             bool of_previous = bit / 8 >= 4 && bit / 8 < 36;
             assert_int_equal(verdict, of_previous ? HEADER_ORPHAN : HEADER_INVALID);
             assert_true(of_previous || strstr(error.text, "proof of work") != NULL);
@@ -109,8 +116,7 @@ static void test_wrong_bit_anywhere(void **state)
         }
         struct block_header header = header_at(data, i);
         struct error error;
-        assert_int_equal(header_stream_add(&stream, &header, clock_now, &error),
-                         HEADER_ADDED);
+        assert_int_equal(add(&stream, &header, clock_now, &error), HEADER_ADDED);
     }
     free(data);
 }
@@ -143,7 +149,7 @@ static void test_wrong_field_with_work(void **state)
             mine_solve(regtest, &header);
             struct header_stream copy = stream;
             struct error error = {{0}};
-            assert_int_equal(header_stream_add(&copy, &header, clock_now, &error),
+            assert_int_equal(add(&copy, &header, clock_now, &error),
                              cases[wrong].verdict);
             assert_non_null(strstr(error.text, cases[wrong].rule));
             assert_memory_equal(&copy, &stream, sizeof(stream));
@@ -151,8 +157,7 @@ static void test_wrong_field_with_work(void **state)
         struct block_header right = mine_template(&tip, 600, 1);
         mine_solve(regtest, &right);
         struct error error;
-        assert_int_equal(header_stream_add(&stream, &right, clock_now, &error),
-                         HEADER_ADDED);
+        assert_int_equal(add(&stream, &right, clock_now, &error), HEADER_ADDED);
         tip.hash = stream.hash;
         tip.header = right;
     }
@@ -188,9 +193,8 @@ static void check_against_tree(enum retarget_rule rule, uint64_t run)
         struct error one = {{0}};
         struct error other = {{0}};
         struct header_node *node;
-        enum header_verdict verdict =
-            header_tree_add(tree, &node, &header, clock_now, &one);
-        assert_int_equal(header_stream_add(&stream, &header, clock_now, &other), verdict);
+        enum header_verdict verdict = tree_add(tree, &node, &header, clock_now, &one);
+        assert_int_equal(add(&stream, &header, clock_now, &other), verdict);
         assert_string_equal(one.text, other.text);
         refused += verdict == HEADER_INVALID;
         tip = verdict == HEADER_ADDED ? node : tip;

@@ -520,7 +520,7 @@ static void test_flood_of_branches_is_evicted(void **state)
         struct block_header *one = mine_on(&fork.network, &fork.ours[250], 1, 100 + i);
         struct header_node *node;
         struct error error;
-        (void)!header_tree_add(world->spv->tree, &node, one, world->now.wall, &error);
+        (void)!tree_add(world->spv->tree, &node, one, world->now.wall, &error);
         free(one);
     }
     for (uint32_t i = 0; i < 300; i++) {

@@ -27,7 +27,7 @@ static struct header_node *add(struct header_tree *tree,
 {
     struct header_node *node;
     struct error error;
-    enum header_verdict verdict = header_tree_add(tree, &node, header, clock_now, &error);
+    enum header_verdict verdict = tree_add(tree, &node, header, clock_now, &error);
     if (verdict == HEADER_INVALID) {
         fail_msg("%s", error.text);
     }
@@ -104,7 +104,7 @@ static void test_wrong_bit(void **state)
         block_header_decode(&header, raw);
         struct error error;
         struct header_node *node;
-        assert_int_equal(header_tree_add(tree, &node, &header, clock_now, &error),
+        assert_int_equal(tree_add(tree, &node, &header, clock_now, &error),
                          HEADER_INVALID);
         assert_null(node);
         assert_non_null(strstr(error.text, "proof of work"));
@@ -167,31 +167,29 @@ static void test_verdicts(void **state)
     struct header_node *tip = extend(tree, root, 20, 0);
     struct header_node *node;
     struct error error;
-    assert_int_equal(header_tree_add(tree, &node, &tip->header, clock_now, &error),
+    assert_int_equal(tree_add(tree, &node, &tip->header, clock_now, &error),
                      HEADER_KNOWN);
     assert_ptr_equal(node, tip);
-    assert_int_equal(header_tree_add(tree, NULL, &root->header, clock_now, &error),
+    assert_int_equal(tree_add(tree, NULL, &root->header, clock_now, &error),
                      HEADER_KNOWN);
 
     struct block_header header = mine_template(tip, 600, 0);
     header.previous.b[0] ^= 1;
     mine_solve(regtest, &header);
-    assert_int_equal(header_tree_add(tree, &node, &header, clock_now, &error),
-                     HEADER_ORPHAN);
+    assert_int_equal(tree_add(tree, &node, &header, clock_now, &error), HEADER_ORPHAN);
     assert_null(node);
 
     header = mine_template(tip, 600, 0);
     mine_solve(regtest, &header);
     struct wall_time early = {(int64_t)header.time.s - HEADER_FUTURE_MAX - 1};
-    assert_int_equal(header_tree_add(tree, &node, &header, early, &error), HEADER_FUTURE);
+    assert_int_equal(tree_add(tree, &node, &header, early, &error), HEADER_FUTURE);
     early.s++;
-    assert_int_equal(header_tree_add(tree, &node, &header, early, &error), HEADER_ADDED);
+    assert_int_equal(tree_add(tree, &node, &header, early, &error), HEADER_ADDED);
 
     header = mine_template(tip, 0, 7);
     header.time = header_tree_median_time(tip);
     mine_solve(regtest, &header);
-    assert_int_equal(header_tree_add(tree, &node, &header, clock_now, &error),
-                     HEADER_INVALID);
+    assert_int_equal(tree_add(tree, &node, &header, clock_now, &error), HEADER_INVALID);
     assert_non_null(strstr(error.text, "median time"));
     header.time.s++;
     mine_solve(regtest, &header);
@@ -200,15 +198,13 @@ static void test_verdicts(void **state)
     header = mine_template(tip, 600, 8);
     header.version = 3;
     mine_solve(regtest, &header);
-    assert_int_equal(header_tree_add(tree, &node, &header, clock_now, &error),
-                     HEADER_INVALID);
+    assert_int_equal(tree_add(tree, &node, &header, clock_now, &error), HEADER_INVALID);
     assert_non_null(strstr(error.text, "version"));
 
     header = mine_template(tip, 600, 9);
     header.bits = 0x207ffffe;
     mine_solve(regtest, &header);
-    assert_int_equal(header_tree_add(tree, &node, &header, clock_now, &error),
-                     HEADER_INVALID);
+    assert_int_equal(tree_add(tree, &node, &header, clock_now, &error), HEADER_INVALID);
     assert_non_null(strstr(error.text, "bits"));
     header_tree_free(tree);
 }
@@ -275,9 +271,8 @@ static void test_invalidate(void **state)
     struct error error;
     struct block_header header = mine_template(tip, 600, 1);
     mine_solve(network_find("regtest"), &header);
-    assert_int_equal(header_tree_add(tree, NULL, &header, clock_now, &error),
-                     HEADER_INVALID);
-    assert_int_equal(header_tree_add(tree, NULL, &tip->header, clock_now, &error),
+    assert_int_equal(tree_add(tree, NULL, &header, clock_now, &error), HEADER_INVALID);
+    assert_int_equal(tree_add(tree, NULL, &tip->header, clock_now, &error),
                      HEADER_INVALID);
     header_tree_invalidate(tree, other);
     assert_ptr_equal(header_tree_best(tree, start), other->parent);
@@ -392,8 +387,7 @@ static void check_exception(enum retarget_rule rule)
         wrong.bits = exception ? normal : limit;
         mine_solve(&network, &wrong);
         struct error error;
-        assert_int_equal(header_tree_add(tree, NULL, &wrong, clock_now, &error),
-                         HEADER_INVALID);
+        assert_int_equal(tree_add(tree, NULL, &wrong, clock_now, &error), HEADER_INVALID);
         assert_non_null(strstr(error.text, "bits"));
         tip = add(tree, &right);
         assert_int_equal(tip->normal_bits, normal);
@@ -466,16 +460,15 @@ static void test_prune(void **state)
     assert_ptr_equal(header_tree_fork(tip, side), fork);
 
     struct error error;
-    assert_int_equal(header_tree_add(tree, NULL, &dead_header, clock_now, &error),
+    assert_int_equal(tree_add(tree, NULL, &dead_header, clock_now, &error),
                      HEADER_ORPHAN);
-    assert_int_equal(header_tree_add(tree, NULL, &low_child, clock_now, &error),
-                     HEADER_ORPHAN);
+    assert_int_equal(tree_add(tree, NULL, &low_child, clock_now, &error), HEADER_ORPHAN);
     struct block_header from_genesis =
         mine_template(&(struct header_node){.hash = network_find("regtest")->genesis_hash,
                                             .header = network_find("regtest")->genesis},
                       600, 4);
     mine_solve(network_find("regtest"), &from_genesis);
-    assert_int_equal(header_tree_add(tree, NULL, &from_genesis, clock_now, &error),
+    assert_int_equal(tree_add(tree, NULL, &from_genesis, clock_now, &error),
                      HEADER_TOO_OLD);
 
     /* Pruned from the side branch, only what is below the fork may go. */
@@ -511,7 +504,7 @@ static void test_forks_near_root(void **state)
             mine_template(header_tree_ancestor(tree, best, height), 600, 5);
         mine_solve(regtest, &header);
         struct error error;
-        assert_int_equal(header_tree_add(tree, NULL, &header, clock_now, &error),
+        assert_int_equal(tree_add(tree, NULL, &header, clock_now, &error),
                          height < 2026 ? HEADER_TOO_OLD : HEADER_ADDED);
     }
     header_tree_free(tree);
@@ -571,8 +564,7 @@ static void test_locator(void **state)
         &(struct header_node){.hash = sparse[2], .header = root->header}, 600, 6);
     mine_solve(network_find("regtest"), &header);
     struct error error;
-    assert_int_equal(header_tree_add(stored, NULL, &header, clock_now, &error),
-                     HEADER_TOO_OLD);
+    assert_int_equal(tree_add(stored, NULL, &header, clock_now, &error), HEADER_TOO_OLD);
     header_tree_free(stored);
     header_tree_free(tree);
 }

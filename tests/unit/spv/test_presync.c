@@ -59,11 +59,34 @@ static struct presync *presync_of(size_t enough, uint32_t most,
     return presync_new(&stream, &work, most, salt, pins, pin_count);
 }
 
+static enum presync_verdict add_at(struct presync *presync,
+                                   const struct block_header *headers, size_t count,
+                                   struct wall_time now, struct error *error)
+{
+    struct block_hash *hashes = mem_zalloc(count, sizeof(*hashes));
+    block_headers_hash(hashes, headers, count);
+    enum presync_verdict verdict =
+        presync_add(presync, headers, hashes, count, now, error);
+    free(hashes);
+    return verdict;
+}
+
+static enum presync_verdict compare(struct presync *presync, size_t *proved,
+                                    const struct block_header *headers, size_t count)
+{
+    struct block_hash *hashes = mem_zalloc(count, sizeof(*hashes));
+    block_headers_hash(hashes, headers, count);
+    enum presync_verdict verdict =
+        presync_compare(presync, proved, headers, hashes, count);
+    free(hashes);
+    return verdict;
+}
+
 static enum presync_verdict add(struct presync *presync,
                                 const struct block_header *headers, size_t count)
 {
     struct error error;
-    return presync_add(presync, headers, count, clock_now, &error);
+    return add_at(presync, headers, count, clock_now, &error);
 }
 
 /* Bring it to its second download. */
@@ -89,13 +112,11 @@ static void test_same_chain_twice(void **state)
     struct presync *presync = second_of(LENGTH - 50);
     size_t proved;
     for (size_t at = 0; at < 3 * MESSAGE; at += MESSAGE) {
-        assert_int_equal(presync_compare(presync, &proved, chain + at, MESSAGE),
-                         PRESYNC_MORE);
+        assert_int_equal(compare(presync, &proved, chain + at, MESSAGE), PRESYNC_MORE);
         assert_int_equal(proved, MESSAGE);
     }
     /* What the chain has grown by meanwhile isn't part of it. */
-    assert_int_equal(presync_compare(presync, &proved, chain + 3 * MESSAGE, 700),
-                     PRESYNC_DONE);
+    assert_int_equal(compare(presync, &proved, chain + 3 * MESSAGE, 700), PRESYNC_DONE);
     assert_int_equal(proved, 650);
     presync_free(presync);
 }
@@ -106,21 +127,19 @@ static void test_changed_mind(void **state)
     (void)state;
     struct presync *presync = second_of(LENGTH - 50);
     size_t proved;
-    assert_int_equal(presync_compare(presync, &proved, other, MESSAGE), PRESYNC_MORE);
+    assert_int_equal(compare(presync, &proved, other, MESSAGE), PRESYNC_MORE);
     assert_int_equal(proved, MESSAGE);
-    assert_int_equal(presync_compare(presync, &proved, other + MESSAGE, MESSAGE),
-                     PRESYNC_OTHER);
+    assert_int_equal(compare(presync, &proved, other + MESSAGE, MESSAGE), PRESYNC_OTHER);
     assert_int_equal(proved, 0);
     presync_free(presync);
     /* The last header is known whole. */
     presync = second_of(MESSAGE + 20);
-    assert_int_equal(presync_compare(presync, &proved, chain, MESSAGE), PRESYNC_MORE);
-    assert_int_equal(presync_compare(presync, &proved, other + MESSAGE, 20),
-                     PRESYNC_OTHER);
+    assert_int_equal(compare(presync, &proved, chain, MESSAGE), PRESYNC_MORE);
+    assert_int_equal(compare(presync, &proved, other + MESSAGE, 20), PRESYNC_OTHER);
     presync_free(presync);
     /* Headers that don't follow the proved ones. */
     presync = second_of(MESSAGE + 20);
-    assert_int_equal(presync_compare(presync, &proved, chain + 1, 20), PRESYNC_OTHER);
+    assert_int_equal(compare(presync, &proved, chain + 1, 20), PRESYNC_OTHER);
     presync_free(presync);
 }
 
@@ -129,7 +148,7 @@ static void test_short_messages_prove_nothing_yet(void **state)
     (void)state;
     struct presync *presync = second_of(LENGTH - 50);
     size_t proved;
-    assert_int_equal(presync_compare(presync, &proved, chain, MESSAGE - 1), PRESYNC_MORE);
+    assert_int_equal(compare(presync, &proved, chain, MESSAGE - 1), PRESYNC_MORE);
     assert_int_equal(proved, 0);
     assert_true(
         block_hash_equal(presync_at(presync), &network_find("regtest")->genesis_hash));
@@ -142,7 +161,7 @@ static void test_endless(void **state)
     struct presync *presync = presync_of(LENGTH + 1, MESSAGE + 5, NULL, 0);
     struct error error;
     assert_int_equal(add(presync, chain, MESSAGE), PRESYNC_MORE);
-    assert_int_equal(presync_add(presync, chain + MESSAGE, MESSAGE, clock_now, &error),
+    assert_int_equal(add_at(presync, chain + MESSAGE, MESSAGE, clock_now, &error),
                      PRESYNC_ENDLESS);
     assert_non_null(strstr(error.text, "2005 headers and too little work"));
     presync_free(presync);
@@ -154,15 +173,14 @@ static void test_rules_hold_in_the_stream(void **state)
     struct presync *presync = presync_of(LENGTH, LENGTH, NULL, 0);
     struct error error;
     struct wall_time early = {(int64_t)chain[4].time.s - HEADER_FUTURE_MAX};
-    assert_int_equal(presync_add(presync, chain, 10, early, &error), PRESYNC_FUTURE);
+    assert_int_equal(add_at(presync, chain, 10, early, &error), PRESYNC_FUTURE);
     assert_int_equal(presync_height(presync), 5);
-    assert_int_equal(presync_add(presync, chain + 6, 10, clock_now, &error),
-                     PRESYNC_INVALID);
+    assert_int_equal(add_at(presync, chain + 6, 10, clock_now, &error), PRESYNC_INVALID);
     assert_non_null(strstr(error.text, "follow one another"));
     struct block_header wrong = chain[5];
     wrong.version = 1;
     mine_solve(network_find("regtest"), &wrong);
-    assert_int_equal(presync_add(presync, &wrong, 1, clock_now, &error), PRESYNC_INVALID);
+    assert_int_equal(add_at(presync, &wrong, 1, clock_now, &error), PRESYNC_INVALID);
     assert_non_null(strstr(error.text, "version"));
     presync_free(presync);
 }
@@ -174,9 +192,8 @@ static void test_checkpoint_pins(void **state)
     struct error error;
     block_header_hash(&pins[0].hash, &chain[6]);
     struct presync *presync = presync_of(LENGTH, LENGTH, pins, 2);
-    assert_int_equal(presync_add(presync, chain, 19, clock_now, &error), PRESYNC_MORE);
-    assert_int_equal(presync_add(presync, chain + 19, 5, clock_now, &error),
-                     PRESYNC_PINNED);
+    assert_int_equal(add_at(presync, chain, 19, clock_now, &error), PRESYNC_MORE);
+    assert_int_equal(add_at(presync, chain + 19, 5, clock_now, &error), PRESYNC_PINNED);
     assert_non_null(strstr(error.text, "at height 20 isn't the checkpoint"));
     presync_free(presync);
 }

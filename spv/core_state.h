@@ -401,7 +401,8 @@ struct spv {
     size_t checkpt_count, checkpt_capacity;
     bool builder_missing;
     struct mono_time
-        builder_seen; /* somebody who agrees could go on with filter headers */
+        builder_seen;    /* somebody who agrees could go on with filter headers */
+    bool builder_banned; /* one of those was banned since */
     struct mono_time fh_grown_at;   /* or nothing but the newest was missing */
     struct filter_checkpoint *pins; /* the table's and the configuration's, ascending */
     size_t pin_count;

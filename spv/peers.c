@@ -130,6 +130,7 @@ void peer_ban(struct spv *spv, struct peer *peer, const char *proof)
     char key[PEER_ADDRESS_MAX];
     peer_ban_key(peer, key);
     ban_add(spv, key, proof);
+    filter_sync_banned(spv, peer);
     if (peer->id)
         spv_effect_add(spv, SPV_DROP)->peer = peer->id;
     disconnect(spv, peer, peer->slot ? RETRY_MIN_MS : BAN_CHECK_MS);

@@ -256,7 +256,6 @@ static void take_verack(struct spv *spv, struct peer *peer)
         peer_drop(spv, peer, "verack before version");
         return;
     }
-    peer->retry_ms = RETRY_MIN_MS;
     peer->addresses_left = 1;
     peer->addresses_at = peer->ready_at = spv->now.mono;
     if (peer->fetch) {

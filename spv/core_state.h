@@ -169,6 +169,9 @@ struct peer {
     struct net_address net;     /* of the book; NET_NONE: not of the book */
     uint32_t probe_from;        /* our height when it was dialed as a probe */
     struct mono_time ready_at;
+    /* When it was ready, when headers still came, or when its claims were compared as far
+     * as the ledger rests on them: the latest of these. */
+    struct mono_time compared_at;
     bool told;              /* addresses, when it was asked */
     int64_t addresses_left; /* that it may tell */
     struct mono_time addresses_at;

@@ -257,7 +257,7 @@ static void take_verack(struct spv *spv, struct peer *peer)
         return;
     }
     peer->addresses_left = 1;
-    peer->addresses_at = peer->ready_at = spv->now.mono;
+    peer->addresses_at = peer->ready_at = peer->compared_at = spv->now.mono;
     if (peer->fetch) {
         peer->deadline = mono_add(spv->now.mono, FETCH_MS);
         peer_set_state(spv, peer, PEER_FETCHING);

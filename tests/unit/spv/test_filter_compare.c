@@ -332,12 +332,24 @@ static void test_slowness_is_not_waited_for_without_end(void **state)
     struct error reason;
     assert_false(spv_disputed(bench.spv, &reason));
     struct peer *slow = ready(&bench, 1);
-    slow->ready_at = bench.now.mono;
+    slow->compared_at = bench.now.mono;
     tick(&bench, 1);
     assert_true(spv_disputed(bench.spv, &reason));
     slow->claims.deadline = mono_add(bench.now.mono, 2 * COMPARE_PATIENCE_MS);
-    tick(&bench, COMPARE_PATIENCE_MS + 1);
+    struct mono_time end = mono_add(slow->compared_at, COMPARE_PATIENCE_MS);
+    while (bench.now.mono.ms < end.ms) {
+        assert_true(spv_disputed(bench.spv, &reason));
+        tick(&bench, mono_since(spv_deadline(bench.spv), bench.now.mono));
+    }
+    assert_int_equal(bench.now.mono.ms, end.ms);
     assert_false(spv_disputed(bench.spv, &reason));
+    /* The next time it counts anew from when it was done. */
+    slow->mute = false;
+    slow->claims.compared = BLOCKS + 1;
+    tick(&bench, 1);
+    slow->claims.compared = 0;
+    tick(&bench, 1);
+    assert_true(spv_disputed(bench.spv, &reason));
     assert_false(compare_done(bench.spv, slow));
     bench_release(&bench);
 }

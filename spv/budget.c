@@ -125,6 +125,8 @@ bool budget_take(struct spv *spv, struct peer *peer, const struct frame *frame)
     enum answer answer = answer_of(frame->kind);
     if (answer != ANSWERS && budget->expected[answer] > 0) {
         budget->expected[answer]--;
+        /* Who shakes hands and hangs up is dialed ever more seldom; not who answers. */
+        peer->retry_ms = RETRY_MIN_MS;
         return true;
     }
     int64_t passed = mono_since(spv->now.mono, budget->at);

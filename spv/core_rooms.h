@@ -206,6 +206,8 @@ bool filter_sync_may_ask(const struct spv *spv, const struct peer *peer, uint32_
 /* The hash at a height where a range of filter headers may end. */
 bool filter_sync_stop_hash(const struct spv *spv, struct block_hash *out,
                            uint32_t height);
+/* The peer is about to be let go for good. */
+void filter_sync_banned(struct spv *spv, const struct peer *peer);
 struct mono_time filter_sync_deadline(const struct spv *spv);
 /* Those asked for that end above a height, and all that came early. */
 void filter_sync_drop_ranges(struct spv *spv, uint32_t above);

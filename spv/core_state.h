@@ -169,6 +169,9 @@ struct peer {
     struct net_address net;     /* of the book; NET_NONE: not of the book */
     uint32_t probe_from;        /* our height when it was dialed as a probe */
     struct mono_time ready_at;
+    /* When it was ready, when headers still came, or when its claims were compared as far
+     * as the ledger rests on them: the latest of these. */
+    struct mono_time compared_at;
     bool told;              /* addresses, when it was asked */
     int64_t addresses_left; /* that it may tell */
     struct mono_time addresses_at;
@@ -401,7 +404,8 @@ struct spv {
     size_t checkpt_count, checkpt_capacity;
     bool builder_missing;
     struct mono_time
-        builder_seen; /* somebody who agrees could go on with filter headers */
+        builder_seen;    /* somebody who agrees could go on with filter headers */
+    bool builder_banned; /* one of those was banned since */
     struct mono_time fh_grown_at;   /* or nothing but the newest was missing */
     struct filter_checkpoint *pins; /* the table's and the configuration's, ascending */
     size_t pin_count;

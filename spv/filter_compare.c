@@ -80,6 +80,14 @@ bool compare_backed(const struct spv *spv, uint32_t height)
     return false;
 }
 
+/* Until when the gate waits for it; never: it doesn't. */
+static struct mono_time patience_ends(const struct spv *spv, const struct peer *peer)
+{
+    if (peer->state != PEER_READY || peer->mute || compare_done(spv, peer))
+        return MONO_NEVER;
+    return mono_add(peer->compared_at, COMPARE_PATIENCE_MS);
+}
+
 const struct peer *compare_awaited(const struct spv *spv)
 {
     for (size_t i = 0; i < spv->peer_count; i++) {
@@ -242,6 +250,8 @@ void compare_update(struct spv *spv)
         if (peer->state == PEER_READY && peer->best &&
             (spv->headers_settled || peer->id == spv->headers_from))
             compare_peer(spv, peer);
+        if (!spv->headers_settled || compare_done(spv, peer))
+            peer->compared_at = spv->now.mono;
     }
 }
 
@@ -422,8 +432,7 @@ void compare_tick(struct spv *spv)
         if (claims->state == COMPARE_ASKED &&
             mono_reached(spv->now.mono, claims->deadline))
             unanswered(spv, peer);
-        if (!peer->mute && !compare_done(spv, peer) &&
-            mono_since(spv->now.mono, peer->ready_at) > COMPARE_PATIENCE_MS) {
+        if (mono_reached(spv->now.mono, patience_ends(spv, peer))) {
             peer->mute = true;
             spv->revision++;
         }
@@ -481,6 +490,9 @@ struct mono_time compare_deadline(const struct spv *spv)
     struct mono_time next = MONO_NEVER;
     for (size_t i = 0; i < spv->peer_count; i++) {
         const struct peer *peer = &spv->peers[i];
+        struct mono_time ends = patience_ends(spv, peer);
+        if (ends.ms < next.ms)
+            next = ends;
         if (peer->state == PEER_READY && peer->claims.state != COMPARE_LOADING &&
             peer->claims.deadline.ms > spv->now.mono.ms &&
             peer->claims.deadline.ms < next.ms)

@@ -368,6 +368,27 @@ static bool builder_there(const struct spv *spv)
     return false;
 }
 
+void filter_sync_banned(struct spv *spv, const struct peer *peer)
+{
+    spv->builder_banned |=
+        peer->state == PEER_READY && peer->claims.first_difference == NO_HEIGHT;
+}
+
+/* Whether it is worth waiting for somebody who agrees: one who was banned doesn't come
+ * back, but another may turn out to. */
+static bool builder_hoped_for(const struct spv *spv)
+{
+    if (mono_since(spv->now.mono, spv->builder_seen) >= BUILDER_GONE_MS)
+        return false;
+    for (size_t i = 0; i < spv->peer_count; i++) {
+        const struct peer *peer = &spv->peers[i];
+        if (peer->state == PEER_READY && !peer->mute &&
+            peer->claims.first_difference == NO_HEIGHT)
+            return true;
+    }
+    return !spv->builder_banned;
+}
+
 /* A peer whose filters differ somewhere, compared as far as the ledger rests on ours:
  * every height where they differ has been fetched whole. */
 static struct peer *find_successor(struct spv *spv)
@@ -393,11 +414,13 @@ static struct peer *find_successor(struct spv *spv)
 static void find_builder(struct spv *spv)
 {
     spv->builder_missing = spv->fh_count <= spv->best->height && !builder_there(spv);
-    if (!spv->builder_missing)
+    if (!spv->builder_missing) {
         spv->builder_seen = spv->now.mono;
+        spv->builder_banned = false;
+    }
     if (spv->fh_count + FILTERS_LATE > spv->best->height)
         spv->fh_grown_at = spv->now.mono;
-    if (mono_since(spv->now.mono, spv->builder_seen) < BUILDER_GONE_MS &&
+    if (builder_hoped_for(spv) &&
         mono_since(spv->now.mono, spv->fh_grown_at) < BUILDER_SILENT_MS)
         return;
     const struct peer *peer = find_successor(spv);
@@ -408,6 +431,7 @@ static void find_builder(struct spv *spv)
              peer->claims.first_difference);
     filter_sync_cut(spv, peer->claims.first_difference);
     spv->builder_seen = spv->fh_grown_at = spv->now.mono;
+    spv->builder_banned = false;
 }
 
 struct mono_time filter_sync_deadline(const struct spv *spv)

@@ -46,11 +46,6 @@ static const struct {
     [MESSAGE_OTHER] = {"other", FRAME_PAYLOAD_MAX},
 };
 
-const char *message_kind_name(enum message_kind kind)
-{
-    return kinds[kind].name;
-}
-
 size_t message_payload_max(enum message_kind kind)
 {
     return kinds[kind].payload_max;

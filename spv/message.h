@@ -49,7 +49,6 @@ enum message_kind {
     MESSAGE_OTHER, /* any command that we have no use for */
 };
 
-const char *message_kind_name(enum message_kind kind);
 /* The longest payload that this kind may have; the shell drops who announces more,
  * before any of it is kept. */
 size_t message_payload_max(enum message_kind kind);

@@ -14,11 +14,6 @@
 static const uint8_t ipv4_mapped[12] = {[10] = 0xff, [11] = 0xff};
 static const uint8_t onioncat[6] = {0xfd, 0x87, 0xd8, 0x7e, 0xeb, 0x43};
 
-bool net_address_equal(const struct net_address *a, const struct net_address *b)
-{
-    return memcmp(a, b, sizeof(*a)) == 0;
-}
-
 bool net_address_from_16(struct net_address *out, const uint8_t ip[static 16],
                          uint16_t port)
 {

@@ -24,8 +24,6 @@ struct net_address {
     uint8_t b[32];
 };
 
-bool net_address_equal(const struct net_address *a, const struct net_address *b);
-
 /* From 16 bytes as the messages of before BIP 155 have them; IPv4 is the range
  * ::ffff:0:0/96. False for Tor v2's range, which means nothing any more. */
 NODISCARD bool net_address_from_16(struct net_address *out, const uint8_t ip[static 16],

@@ -130,6 +130,7 @@ void peer_ban(struct spv *spv, struct peer *peer, const char *proof)
     char key[PEER_ADDRESS_MAX];
     peer_ban_key(peer, key);
     ban_add(spv, key, proof);
+    filter_sync_banned(spv, peer);
     if (peer->id)
         spv_effect_add(spv, SPV_DROP)->peer = peer->id;
     disconnect(spv, peer, peer->slot ? RETRY_MIN_MS : BAN_CHECK_MS);
@@ -255,9 +256,8 @@ static void take_verack(struct spv *spv, struct peer *peer)
         peer_drop(spv, peer, "verack before version");
         return;
     }
-    peer->retry_ms = RETRY_MIN_MS;
     peer->addresses_left = 1;
-    peer->addresses_at = peer->ready_at = spv->now.mono;
+    peer->addresses_at = peer->ready_at = peer->compared_at = spv->now.mono;
     if (peer->fetch) {
         peer->deadline = mono_add(spv->now.mono, FETCH_MS);
         peer_set_state(spv, peer, PEER_FETCHING);

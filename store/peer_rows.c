@@ -14,6 +14,31 @@ static struct bytes text_bytes(const char *text)
     return (struct bytes){(const uint8_t *)text, strlen(text)};
 }
 
+typedef bool (*row_wanted)(struct bytes key, struct bytes value, struct wall_time now);
+
+/* Delete the rows that aren't wanted. */
+static enum store_result forget(struct store_txn *txn, size_t *forgotten,
+                                enum table table, row_wanted wanted, struct wall_time now,
+                                struct error *error)
+{
+    struct walk walk;
+    *forgotten = 0;
+    enum store_result result = walk_open(&walk, txn, table, error);
+    if (result != STORE_OK)
+        return result;
+    for (result = walk_first(&walk, error); result == STORE_OK;
+         result = walk_next(&walk, error)) {
+        if (wanted(walk.key, walk.value, now))
+            continue;
+        result = walk_delete(&walk, error);
+        if (result != STORE_OK)
+            break;
+        ++*forgotten;
+    }
+    walk_close(&walk);
+    return result == STORE_NOT_FOUND ? STORE_OK : result;
+}
+
 /* ---- the address book ---- */
 
 enum store_result peer_rows_key(struct store_txn *txn, uint64_t key[static 2],
@@ -27,9 +52,7 @@ enum store_result peer_rows_key(struct store_txn *txn, uint64_t key[static 2],
         key[1] = get_u64be(value.data + 8);
         return STORE_OK;
     }
-    if (result == STORE_OK)
-        return table_damaged(TABLE_META, "the address book's key is malformed", error);
-    if (result != STORE_NOT_FOUND)
+    if (result != STORE_OK && result != STORE_NOT_FOUND)
         return result;
     key[0] = fresh[0];
     key[1] = fresh[1];
@@ -131,30 +154,18 @@ static bool ban_decode(void *out, struct bytes key, struct bytes value)
     return true;
 }
 
-static enum store_result forget_ended(struct store_txn *txn, struct wall_time now,
-                                      struct error *error)
+static bool ban_in_force(struct bytes key, struct bytes value, struct wall_time now)
 {
-    struct walk walk;
-    enum store_result result = walk_open(&walk, txn, TABLE_BANS, error);
-    if (result != STORE_OK)
-        return result;
-    for (result = walk_first(&walk, error); result == STORE_OK;
-         result = walk_next(&walk, error)) {
-        struct spv_ban ban;
-        if (ban_decode(&ban, walk.key, walk.value) && ban.until.s > now.s)
-            continue;
-        result = walk_delete(&walk, error);
-        if (result != STORE_OK)
-            break;
-    }
-    walk_close(&walk);
-    return result == STORE_NOT_FOUND ? STORE_OK : result;
+    struct spv_ban ban;
+    return ban_decode(&ban, key, value) && ban.until.s > now.s;
 }
 
 enum store_result peer_rows_put_ban(struct store_txn *txn, const struct spv_ban *ban,
                                     struct wall_time now, struct error *error)
 {
-    enum store_result result = forget_ended(txn, now, error);
+    size_t forgotten;
+    enum store_result result =
+        forget(txn, &forgotten, TABLE_BANS, ban_in_force, now, error);
     if (result != STORE_OK)
         return result;
     struct writer value;
@@ -183,4 +194,32 @@ enum store_result peer_rows_bans(struct store_txn *txn, struct spv_ban **bans,
         table_read_all(txn, &all, count, TABLE_BANS, sizeof(**bans), ban_decode, error);
     *bans = all;
     return result;
+}
+
+/* ---- both ---- */
+
+static bool book_readable(struct bytes key, struct bytes value, struct wall_time now)
+{
+    (void)now;
+    struct book_row row;
+    return book_decode(&row, key, value);
+}
+
+static bool ban_readable(struct bytes key, struct bytes value, struct wall_time now)
+{
+    (void)now;
+    struct spv_ban ban;
+    return ban_decode(&ban, key, value);
+}
+
+enum store_result peer_rows_mend(struct store_txn *txn, struct peer_rows_lost *lost,
+                                 struct error *error)
+{
+    const struct wall_time any = {0};
+    *lost = (struct peer_rows_lost){0};
+    enum store_result result =
+        forget(txn, &lost->addresses, TABLE_ADDRESSES, book_readable, any, error);
+    if (result != STORE_OK)
+        return result;
+    return forget(txn, &lost->bans, TABLE_BANS, ban_readable, any, error);
 }

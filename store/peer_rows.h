@@ -5,8 +5,16 @@
 #include "spv/core.h"
 #include "store/store.h"
 
+struct peer_rows_lost {
+    size_t addresses, bans;
+};
+/* Forget the rows that can't be read: other addresses are found, and without its ban a
+ * peer is dialed once more. *lost: how many they were. */
+NODISCARD enum store_result
+peer_rows_mend(struct store_txn *txn, struct peer_rows_lost *lost, struct error *error);
+
 /* The key that the book's rows are made with. The first call keeps `fresh`, later ones
- * give what was kept then. */
+ * give what was kept then; if that can't be read, `fresh` takes its place. */
 NODISCARD enum store_result peer_rows_key(struct store_txn *txn, uint64_t key[static 2],
                                           const uint64_t fresh[static 2],
                                           struct error *error);

@@ -103,13 +103,6 @@ void contract_error_decode(struct contract_error *out, struct bytes data)
         memcpy(out->selector, selector, sizeof(selector));
 }
 
-const char *contract_error_name(enum contract_error_kind kind)
-{
-    if ((size_t)kind < DECLARATIONS)
-        return declarations[kind].name;
-    return kind == CONTRACT_NO_REASON ? "none" : "unknown";
-}
-
 /* ---- explaining ---- */
 
 static void time_text(char out[static TIME_TEXT_MAX], uint64_t seconds)

@@ -46,9 +46,6 @@ struct contract_error {
  * UNKNOWN. */
 void contract_error_decode(struct contract_error *out, struct bytes data);
 
-/* The declaration's name, "BadRound"; "unknown" for UNKNOWN, "none" for NO_REASON. */
-const char *contract_error_name(enum contract_error_kind kind);
-
 /* The name, what happened and what to do about it, in a sentence for people. */
 void contract_error_explain(struct error *out, const struct contract_error *error);
 

@@ -141,26 +141,3 @@ void rlp_read_list(struct reader *items, struct reader *reader)
         reader_fail(items);
     }
 }
-
-static bool items_valid(struct bytes data, unsigned depth_left)
-{
-    struct reader reader;
-    reader_init(&reader, data.data, data.len);
-    while (reader.left > 0) {
-        struct rlp_item item = rlp_read(&reader);
-        if (item.is_list &&
-            (depth_left == 0 || !items_valid(item.content, depth_left - 1)))
-            return false;
-    }
-    return reader_done(&reader);
-}
-
-bool rlp_valid(struct bytes data, unsigned depth_max)
-{
-    struct reader reader;
-    reader_init(&reader, data.data, data.len);
-    struct rlp_item item = rlp_read(&reader);
-    if (!reader_done(&reader))
-        return false;
-    return !item.is_list || (depth_max > 0 && items_valid(item.content, depth_max - 1));
-}

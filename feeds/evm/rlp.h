@@ -38,8 +38,4 @@ struct u256 rlp_read_u256(struct reader *reader);
  * reader_done(). An item of the other kind fails both. */
 void rlp_read_list(struct reader *items, struct reader *reader);
 
-/* True if the bytes are exactly one canonical item, lists within lists at most
- * `depth_max` deep. */
-NODISCARD bool rlp_valid(struct bytes data, unsigned depth_max);
-
 #endif

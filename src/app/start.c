@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "app/start.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "store/peer_rows.h"
 #include "store/whole_heights.h"
@@ -108,26 +109,46 @@ static enum store_result read_all(struct start *out, struct store_txn *txn,
     return result;
 }
 
-struct key_job {
+struct peers_job {
+    struct peer_rows_lost lost;
     uint64_t key[2];
     const uint64_t *fresh;
 };
 
-static enum store_result take_key(void *context, struct store_txn *txn,
-                                  struct error *error)
+static enum store_result prepare_peers(void *context, struct store_txn *txn,
+                                       struct error *error)
 {
-    struct key_job *job = context;
+    struct peers_job *job = context;
+    enum store_result result = peer_rows_mend(txn, &job->lost, error);
+    if (result != STORE_OK)
+        return result;
     return peer_rows_key(txn, job->key, job->fresh, error);
+}
+
+static void warn_of(const struct peer_rows_lost *lost)
+{
+    if (lost->addresses)
+        log_line(LOG_STORE, LOG_WARNING,
+                 "damaged rows of the address book forgotten: %zu; other addresses are "
+                 "found",
+                 lost->addresses);
+    if (lost->bans)
+        log_line(LOG_STORE, LOG_WARNING,
+                 "damaged rows of the bans forgotten: %zu; who was banned by them is "
+                 "dialed again",
+                 lost->bans);
 }
 
 enum store_result start_read(struct start *out, struct store *store,
                              struct ledger *ledger, const uint64_t book_key[static 2],
                              struct error *error)
 {
-    struct key_job job = {.fresh = book_key};
+    struct peers_job job = {.fresh = book_key};
     memset(out, 0, sizeof *out);
     struct store_txn *txn;
-    enum store_result result = store_update(store, take_key, &job, error);
+    enum store_result result = store_update(store, prepare_peers, &job, error);
+    if (result == STORE_OK)
+        warn_of(&job.lost);
     if (result == STORE_OK)
         result = store_begin(store, &txn, STORE_READ, error);
     if (result != STORE_OK)

@@ -61,13 +61,6 @@ void map_release(struct map *map)
     map->capacity = 0;
 }
 
-void map_clear(struct map *map)
-{
-    if (map->count > 0)
-        memset(map->used, 0, map->capacity);
-    map->count = 0;
-}
-
 void *map_find(const struct map *map, const void *key)
 {
     if (map->count == 0)

@@ -22,7 +22,6 @@ struct map {
 void map_init(struct map *map, size_t key_size, size_t value_size,
               const uint64_t seed[static 2]);
 void map_release(struct map *map);
-void map_clear(struct map *map);
 /* Make room for so many entries at once; bound a count from outside first. */
 void map_reserve(struct map *map, size_t count);
 

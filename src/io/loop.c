@@ -12,15 +12,6 @@
 #include "base/mem.h"
 #include "io/clock.h"
 
-/* Cancelling, reporting and destroying a resolver take one each. */
-#define LAST_TURNS 4
-
-struct post {
-    struct post *next;
-    void (*run)(void *context);
-    void *context;
-};
-
 struct signal_watch {
     struct signal_watch *next;
     struct event *event;
@@ -30,11 +21,7 @@ struct signal_watch {
 
 struct loop {
     struct event_base *base;
-    struct event *post_event;
     struct signal_watch *signals;
-    pthread_mutex_t post_lock; /* over the two below */
-    struct post *posts;
-    struct post **posts_end;
 };
 
 struct loop_timer {
@@ -69,25 +56,6 @@ static void set_up_libevent(void)
     signal(SIGXFSZ, SIG_IGN);
 }
 
-/* Runs what was posted up to now; what that posts comes in a later turn. */
-static void run_posts(evutil_socket_t fd, short what, void *context)
-{
-    (void)fd;
-    (void)what;
-    struct loop *loop = context;
-    pthread_mutex_lock(&loop->post_lock);
-    struct post *post = loop->posts;
-    loop->posts = NULL;
-    loop->posts_end = &loop->posts;
-    pthread_mutex_unlock(&loop->post_lock);
-    while (post != NULL) {
-        struct post *next = post->next;
-        post->run(post->context);
-        free(post);
-        post = next;
-    }
-}
-
 struct loop *loop_new(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -96,11 +64,6 @@ struct loop *loop_new(void)
     struct loop *loop = mem_zalloc(1, sizeof(*loop));
     loop->base = event_base_new();
     assert(loop->base != NULL);
-    /* A timer of no time rather than event_active(): what posts itself again then waits
-     * for a look at the sockets. */
-    loop->post_event = evtimer_new(loop->base, run_posts, loop);
-    pthread_mutex_init(&loop->post_lock, NULL);
-    loop->posts_end = &loop->posts;
     return loop;
 }
 
@@ -114,17 +77,10 @@ void loop_free(struct loop *loop)
         event_free(watch->event);
         free(watch);
     }
-    while (loop->posts != NULL) {
-        struct post *post = loop->posts;
-        loop->posts = post->next;
-        free(post);
-    }
-    event_free(loop->post_event);
     /* Nothing of ours is left; libevent frees cancelled look-ups in a turn of the loop.
      */
     event_base_loop(loop->base, EVLOOP_NONBLOCK);
     event_base_free(loop->base);
-    pthread_mutex_destroy(&loop->post_lock);
     free(loop);
 }
 
@@ -136,17 +92,6 @@ void loop_run(struct loop *loop)
 void loop_stop(struct loop *loop)
 {
     event_base_loopbreak(loop->base);
-}
-
-void loop_post(struct loop *loop, void (*run)(void *context), void *context)
-{
-    struct post *post = mem_alloc(sizeof(*post));
-    *post = (struct post){.run = run, .context = context};
-    pthread_mutex_lock(&loop->post_lock);
-    *loop->posts_end = post;
-    loop->posts_end = &post->next;
-    pthread_mutex_unlock(&loop->post_lock);
-    event_add(loop->post_event, &(struct timeval){0});
 }
 
 static void on_signal(evutil_socket_t fd, short what, void *context)

@@ -11,17 +11,13 @@ struct loop;
 /* Also ignores SIGPIPE and SIGXFSZ, and lets libevent allocate through base/mem.h and log
  * through base/log.h. */
 struct loop *loop_new(void);
-/* Free it after all that was made on it. What was posted and hasn't run is forgotten. */
+/* Free it after all that was made on it. */
 void loop_free(struct loop *loop);
 
 /* Run until loop_stop(). */
 void loop_run(struct loop *loop);
 /* Make loop_run() return after the callback that is running. From any thread. */
 void loop_stop(struct loop *loop);
-
-/* Run `run(context)` on the loop thread, soon, in the order of posting. From any thread.
- * The queue has no bound of its own: post only what there is a bounded number of. */
-void loop_post(struct loop *loop, void (*run)(void *context), void *context);
 
 /* Call `caught(context)` whenever the signal arrives (not inside the signal handler).
  * Once a signal. */

@@ -574,11 +574,3 @@ bool peer_links_counters(const struct peer_links *links, struct peer_link_counte
     out->held = link->input_capacity + evbuffer_get_length(link->output);
     return true;
 }
-
-size_t peer_links_count(const struct peer_links *links)
-{
-    size_t count = 0;
-    for (const struct peer_link *link = links->first; link != NULL; link = link->next)
-        count++;
-    return count;
-}

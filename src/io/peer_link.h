@@ -78,7 +78,5 @@ void peer_links_drop(struct peer_links *links, uint32_t peer);
 /* False if the id is not in use. */
 NODISCARD bool peer_links_counters(const struct peer_links *links,
                                    struct peer_link_counters *out, uint32_t peer);
-/* Ids in use. */
-size_t peer_links_count(const struct peer_links *links);
 
 #endif

@@ -105,10 +105,10 @@ class Late(Peer):
 class Withholder(Peer):
     """Serves all but some blocks, until it is told to."""
 
-    def __init__(self, node, heights=()):
-        self.withheld, self.waiting = set(heights), []
+    def __init__(self, node, *arguments, withheld=(), **keys):
+        self.withheld, self.waiting = set(withheld), []
         self.served = []
-        super().__init__(node)
+        super().__init__(node, *arguments, **keys)
 
     def on_getdata(self, connection, payload):
         height = self.heights.get(payload[5:37][::-1].hex())
@@ -125,4 +125,8 @@ class Withholder(Peer):
                 try:
                     super().on_getdata(connection, payload)
                 except OSError:
-                    pass
+                    pass  # given up
+
+
+class WithholdingLiar(Withholder, FilterLiar):
+    """Lies about filters, and withholds blocks."""

@@ -3,7 +3,7 @@ the true one as soon as an honest peer is there, and the gate `peers` says what 
 import pytest
 
 from chain import Chain, Traffic, check, check_audit, payees, rows
-from filters import FilterLiar, Late, Withholder
+from filters import FilterLiar, Late, Withholder, WithholdingLiar
 from waiting import wait_until
 from wallet import Payee
 
@@ -156,9 +156,10 @@ def test_restart_in_the_middle_of_a_dispute(node, serve, make_vault):
     traffic = mine(node, LONG)
     paid, _ = heights_of(traffic.chain, OWNER)
     height = max(h for h in paid if h < LONG - 10)
-    liar = serve(FilterLiar, node, [height], [OWNER.script])
-    liar.on_getdata = lambda *_: None
-    honest = serve(Withholder, node, [height])
+    # No block is scanned until then: from so far behind, the filters are compared to the tip.
+    every = range(LONG + 1)
+    liar = serve(WithholdingLiar, node, [height], [OWNER.script], withheld=every)
+    honest = serve(Withholder, node, withheld=every)
     watcher = make_vault(traffic.members, liar, honest)
     watcher.start()
     wait_gate(watcher, 'its filters differ from the others\' at 1 height still to be settled')
@@ -166,6 +167,7 @@ def test_restart_in_the_middle_of_a_dispute(node, serve, make_vault):
     watcher.start()
     wait_gate(watcher, 'its filters differ from the others\' at 1 height still to be settled')
     assert watcher.reserve('vault')['state'] != 'good'
+    liar.release()
     honest.release()
     check(watcher, 'vault', traffic.chain, traffic.members)
     check_audit(watcher)

@@ -106,19 +106,33 @@ def test_bad_body(face, lie, change, reason):
     face(lie, another_body(change), reason)
 
 
-class AnotherBlock(Served):
+class Unhelpful(Served):
+    """Notices when it is asked for a block again."""
+
+    def __init__(self, world):
+        self.asked = set()
+        self.asked_again = False
+        super().__init__(world)
+
+    def handle(self, connection, command, payload):
+        if command == 'getdata':
+            self.lied = True
+            self.asked_again |= payload in self.asked
+            self.asked.add(payload)
+        super().handle(connection, command, payload)
+
+
+class AnotherBlock(Unhelpful):
     """Another valid block, whichever is asked for."""
 
     def block(self, height):
-        self.lied = True
         return super().block(height % 2 + 1)
 
 
-class NothingFound(Served):
+class NothingFound(Unhelpful):
     """Has announced the block, and doesn't have it."""
 
     def on_getdata(self, connection, payload):
-        self.lied = True
         connection.send('notfound', payload)
 
 
@@ -130,8 +144,7 @@ def test_no_block(trial, record, kind, alone):
     since = None
     if alone:
         it.wait_gate('synced', f'of {it.world.height()}')
-        wait_until(lambda: it.liars[0].lied, 'the question')
-        time.sleep(1)
+        wait_until(lambda: it.liars[0].asked_again, 'the question to be put again')
         since = time.monotonic()
         it.door.open()
     it.wait_good()

@@ -6,7 +6,6 @@ import shutil
 import socketserver
 import struct
 import threading
-import time
 from http.server import BaseHTTPRequestHandler
 
 import pytest
@@ -173,7 +172,7 @@ def test_a_node_that_goes_and_comes(busy, make_vault, make_node):
     wait_agrees(watcher, busy.chain.height)
 
 
-def test_a_wrong_cookie_and_another_chain(busy, make_vault, make_node):
+def test_a_wrong_cookie_and_another_chain(busy, make_vault, make_node, fault):
     stranger = make_node()
     stranger.mine(BLOCKS, until=stranger.now())
     open_file = os.path.join(busy.chain.node.folder, 'password')
@@ -189,10 +188,12 @@ def test_a_wrong_cookie_and_another_chain(busy, make_vault, make_node):
     assert 'guess' not in watcher.log()
     watcher.options.update(options_of(stranger))
     watcher.write_configuration()
+    # Its block isn't ours, and stays so for the minute in which that may change.
+    watcher.environment = fault('clock', speed=20)
     watcher.start()
-    # Its block isn't ours: nothing is said for as long as that may change.
     wait_state(watcher, 'good', height=BLOCKS - 1)
-    time.sleep(3)
+    wait_check(watcher, lambda c: 'another block than our chain' in c['reason'],
+               'the comparison to be given up')
     assert 'sat here' not in watcher.log() and watcher.status()['gates']['audit']['ok']
 
 

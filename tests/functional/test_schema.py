@@ -1,4 +1,5 @@
-"""Ledgers that aren't ours to write, a datadir that is taken, and little address space."""
+"""Ledgers that aren't ours to write, rows that can be done without, a datadir that is taken, and
+little address space."""
 import os
 import re
 import resource
@@ -80,6 +81,22 @@ def test_ledger_of_another_network_is_refused(watcher):
         assert result.returncode == USAGE, (command, result)
         assert 'belongs to network regtest, not signet; use another datadir' in result.stderr, (command, result)
     assert content(watcher) == before
+
+
+def test_damaged_rows_of_peers_are_done_without(watcher, peer, history):
+    """The address book is a cache, and a peer can be banned again."""
+    assert watcher.stop() == DONE
+    put(watcher, 'addresses', bytes(4), b'damaged')
+    put(watcher, 'bans', b'peer', b'damaged')
+    watcher.start()
+    peer.move(history.stages[1])
+    stand_at(watcher, history.stages[1])
+    assert watcher.stop() == DONE
+    assert not rows(watcher, 'addresses') and not rows(watcher, 'bans')
+    watcher.start()
+    stand_at(watcher, history.stages[1])
+    for what in ('address book', 'bans'):
+        assert watcher.log().count(f'store: damaged rows of the {what} forgotten: 1;') == 1, watcher.log()
 
 
 def test_second_watcher_names_the_first(watcher, peer, history, make_watcher):

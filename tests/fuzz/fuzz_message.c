@@ -79,7 +79,8 @@ static void try_addresses(bool v2, struct bytes payload)
     for (size_t i = 0; i < count; i++) {
         net_address_text(text, &told[i].address);
         must(told[i].address.port == 0 || net_address_parse(&again, text));
-        must(told[i].address.port == 0 || net_address_equal(&again, &told[i].address));
+        must(told[i].address.port == 0 ||
+             memcmp(&again, &told[i].address, sizeof(again)) == 0);
         must(net_group(&told[i].address) != 0);
         (void)net_address_routable(&told[i].address);
     }

@@ -49,7 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     log_of(input);
     contract_error_decode(&revert, input);
     contract_error_explain(&text, &revert);
-    if (strlen(text.text) == 0 || strlen(contract_error_name(revert.kind)) == 0)
+    if (strlen(text.text) == 0)
         abort();
     return 0;
 }

@@ -93,16 +93,18 @@ static inline const struct spv_effect *world_effect(const struct world *world,
     return NULL;
 }
 
-/* Whether a message of this kind was sent to the peer (0: to any). */
+/* How many messages of this kind were sent to the peer (0: to any). */
 static inline size_t world_sent(const struct world *world, enum message_kind kind,
                                 uint32_t peer)
 {
     size_t count = 0;
     for (size_t i = 0; i < world->effects.count; i++) {
         const struct spv_effect *effect = &world->effects.items[i];
+        struct frame frame;
+        struct error error;
         count += effect->kind == SPV_SEND && (!peer || effect->peer == peer) &&
-                 strncmp((const char *)effect->send.data + 4, message_kind_name(kind),
-                         12) == 0;
+                 frame_decode(&frame, &world->network, effect->send.data, &error) &&
+                 frame.kind == kind;
     }
     return count;
 }

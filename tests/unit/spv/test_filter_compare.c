@@ -322,8 +322,6 @@ static void test_silence_is_not_waited_for(void **state)
     bench_release(&bench);
 }
 
-/* The chain of a peer that left is replaced by that of one which differs, once every
- * height where they differ is settled. */
 /* It answers each question just in time: the gate has waited long enough. */
 static void test_slowness_is_not_waited_for_without_end(void **state)
 {
@@ -334,32 +332,54 @@ static void test_slowness_is_not_waited_for_without_end(void **state)
     struct error reason;
     assert_false(spv_disputed(bench.spv, &reason));
     struct peer *slow = ready(&bench, 1);
-    slow->ready_at = bench.now.mono;
+    slow->compared_at = bench.now.mono;
     tick(&bench, 1);
     assert_true(spv_disputed(bench.spv, &reason));
     slow->claims.deadline = mono_add(bench.now.mono, 2 * COMPARE_PATIENCE_MS);
-    tick(&bench, COMPARE_PATIENCE_MS + 1);
+    struct mono_time end = mono_add(slow->compared_at, COMPARE_PATIENCE_MS);
+    while (bench.now.mono.ms < end.ms) {
+        assert_true(spv_disputed(bench.spv, &reason));
+        tick(&bench, mono_since(spv_deadline(bench.spv), bench.now.mono));
+    }
+    assert_int_equal(bench.now.mono.ms, end.ms);
     assert_false(spv_disputed(bench.spv, &reason));
+    /* The next time it counts anew from when it was done. */
+    slow->mute = false;
+    slow->claims.compared = BLOCKS + 1;
+    tick(&bench, 1);
+    slow->claims.compared = 0;
+    tick(&bench, 1);
+    assert_true(spv_disputed(bench.spv, &reason));
     assert_false(compare_done(bench.spv, slow));
     bench_release(&bench);
 }
 
+/* What the first peer gave isn't yet at the tip, and the second differs from 1150 on:
+ * what the ledger rests on there is settled. */
+static struct peer *differing(struct bench *bench)
+{
+    struct peer *peer = ready(bench, 1);
+    tick(bench, 1);
+    answer_checkpt(bench, peer, NO_HEIGHT);
+    bench->spv->filter_scanned = 1152;
+    answer_headers(bench, peer, CFCHECKPT_INTERVAL + 1, BLOCKS, NO_HEIGHT);
+    assert_int_equal(peer->claims.first_difference, 1150);
+    bench->spv->dispute_count = 0;
+    peer->claims.compared = 1160;
+    bench->spv->fh_count = 1180;
+    return peer;
+}
+
+/* The chain of a peer that left is replaced by that of one which differs, once every
+ * height where they differ is settled. */
 static void test_chain_goes_on_with_another(void **state)
 {
     (void)state;
     static struct bench bench;
     bench_init(&bench, NULL);
-    struct peer *first = adopted(&bench, 1150);
-    struct peer *second = ready(&bench, 1);
-    tick(&bench, 1);
-    answer_checkpt(&bench, second, NO_HEIGHT);
-    bench.spv->filter_scanned = 1152;
-    answer_headers(&bench, second, CFCHECKPT_INTERVAL + 1, BLOCKS, NO_HEIGHT);
-    assert_int_equal(second->claims.first_difference, 1150);
-    bench.spv->dispute_count = 0; /* settled */
+    const struct peer *first = adopted(&bench, 1150);
+    const struct peer *second = differing(&bench);
     step(&bench, &(struct spv_input){.kind = SPV_PEER_LOST, .peer = first->id});
-    second->claims.compared = 1160;
-    bench.spv->fh_count = 1180; /* not yet at the tip */
     tick(&bench, 1);
     assert_true(bench.spv->builder_missing);
     tick(&bench, BUILDER_GONE_MS);
@@ -368,6 +388,29 @@ static void test_chain_goes_on_with_another(void **state)
     assert_int_equal(bench.spv->take_back, 1149);
     assert_int_equal(second->claims.first_difference, NO_HEIGHT);
     bench_release(&bench);
+}
+
+/* Who is banned doesn't come back to go on with it; who isn't compared yet may. */
+static void test_chain_of_a_banned_peer_is_not_waited_for(void **state)
+{
+    (void)state;
+    for (int another = 0; another < 2; another++) {
+        static struct bench bench;
+        bench_init(&bench, NULL);
+        const struct peer *first = adopted(&bench, 1150);
+        const struct peer *second = differing(&bench);
+        struct peer *third = another ? ready(&bench, 2) : NULL;
+        step(&bench,
+             &(struct spv_input){.kind = SPV_DISTRUST, .address = first->address.text});
+        assert_int_equal(bench.spv->fh_count, another ? 1180 : 1150);
+        if (third) {
+            third->claims.first_difference = 1160;
+            tick(&bench, 1);
+        }
+        assert_int_equal(bench.spv->fh_count, 1150);
+        assert_int_equal(second->claims.first_difference, NO_HEIGHT);
+        bench_release(&bench);
+    }
 }
 
 /* Best is another branch for a while; the ledger, whose blocks nobody serves there,
@@ -476,6 +519,7 @@ int main(void)
         cmocka_unit_test(test_silence_is_not_waited_for),
         cmocka_unit_test(test_slowness_is_not_waited_for_without_end),
         cmocka_unit_test(test_chain_goes_on_with_another),
+        cmocka_unit_test(test_chain_of_a_banned_peer_is_not_waited_for),
         cmocka_unit_test(test_dispute_comes_back_with_its_branch),
         cmocka_unit_test(test_given_up_filter_headers_dont_come_late),
         cmocka_unit_test(test_nothing_rests_on_a_chain_that_is_gone),

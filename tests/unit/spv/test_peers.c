@@ -249,6 +249,40 @@ static void answers_are_not_saved_up(void **state)
     world_close(&world);
 }
 
+/* How long after it is lost the peer is dialed again; its new transport goes to *id. */
+static int64_t redialed(struct world *world, uint32_t *id)
+{
+    int64_t lost = world->ms;
+    world_input(world, &(struct spv_input){.kind = SPV_PEER_LOST, .peer = *id});
+    while (!world_count(world, SPV_DIAL))
+        world_pass(world, 100);
+    *id = world_effect(world, SPV_DIAL, 0)->peer;
+    return world->ms - lost;
+}
+
+/* Who shakes hands and hangs up is dialed ever more seldom, who answers is soon again. */
+static void hanging_up_is_met_with_patience(void **state)
+{
+    (void)state;
+    struct world world;
+    uint32_t ids[2];
+    open_connected(&world, ids);
+    int64_t pause = 0;
+    for (int i = 0; i < 10; i++) {
+        int64_t before = pause;
+        pause = redialed(&world, &ids[0]);
+        assert_in_range(pause, before, RETRY_MAX_MS);
+        world_shake(&world, ids[0], SERVICES_NEEDED);
+    }
+    assert_int_equal(pause, RETRY_MAX_MS);
+    world_pass(&world, PING_INTERVAL_MS);
+    struct writer nonce = {0};
+    write_u64le(&nonce, 0);
+    world_message(&world, ids[0], MESSAGE_PONG, &nonce);
+    assert_in_range(redialed(&world, &ids[0]), 1, 1000);
+    world_close(&world);
+}
+
 /* "(H, hash) ... in distinct network groups"; each of connect= is one. Who hasn't been
  * compared doesn't count. */
 static void groups_are_counted(void **state)
@@ -290,6 +324,7 @@ int main(void)
         cmocka_unit_test(unknown_kinds_are_paid_for),
         cmocka_unit_test(late_answers_are_free),
         cmocka_unit_test(answers_are_not_saved_up),
+        cmocka_unit_test(hanging_up_is_met_with_patience),
         cmocka_unit_test(groups_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

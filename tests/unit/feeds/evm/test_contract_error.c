@@ -83,11 +83,11 @@ static void test_every_error(void **state)
         snprintf(data, sizeof(data), "%s%s", text, errors[i].words);
         struct contract_error error = decoded(data);
         assert_int_equal(error.kind, errors[i].kind);
-        size_t name = strcspn(errors[i].declaration, "(");
-        assert_int_equal(strlen(contract_error_name(error.kind)), name);
-        assert_memory_equal(contract_error_name(error.kind), errors[i].declaration, name);
         assert_explained(&error, errors[i].part);
-        assert_explained(&error, contract_error_name(error.kind));
+        char name[32];
+        size_t len = strcspn(errors[i].declaration, "(");
+        snprintf(name, sizeof(name), "%.*s", (int)len, errors[i].declaration);
+        assert_explained(&error, name);
         /* One byte too many: something else. */
         snprintf(longer, sizeof(longer), "%s00", data);
         assert_int_equal(decoded(longer).kind, CONTRACT_UNKNOWN);

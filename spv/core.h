@@ -329,6 +329,11 @@ void spv_step(struct spv *spv, struct spv_effects *effects, struct spv_now now,
 /* When a SPV_TICK is wanted next at the latest. */
 struct mono_time spv_deadline(const struct spv *spv);
 
+/* Whether workers have so much to look at that nothing more should be read from peers;
+ * `paused`: nothing is, and they have to get through half of it first. Whatever they hold
+ * they get done with without further input. */
+bool spv_busy(const struct spv *spv, bool paused);
+
 /* ---- what is known now ---- */
 
 enum spv_phase { SPV_PHASE_HEADERS, SPV_PHASE_FILTERS, SPV_PHASE_SCAN, SPV_PHASE_SYNCED };

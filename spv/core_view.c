@@ -49,6 +49,14 @@ static enum spv_phase phase_of(const struct spv *spv)
     return scanned(spv) && spv->cohorts.count <= 1 ? SPV_PHASE_SYNCED : SPV_PHASE_SCAN;
 }
 
+bool spv_busy(const struct spv *spv, bool paused)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < LANES; i++)
+        bytes += spv->lanes[i].at_workers;
+    return bytes >= (paused ? RECEIVE_BUDGET / 2 : RECEIVE_BUDGET);
+}
+
 void spv_summary(const struct spv *spv, struct spv_summary *out, struct spv_now now)
 {
     (void)now;

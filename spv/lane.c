@@ -22,11 +22,18 @@ static void slot_enter(struct lane *lane, struct slot *slot, enum slot_state sta
         lane->lowest[state] = height;
 }
 
+static bool at_worker(const struct slot *slot)
+{
+    return slot->state == SLOT_MATCHING || slot->state == SLOT_CHECKING;
+}
+
 /* The one place where a slot's state changes. */
 void slot_set(struct lane *lane, struct slot *slot, enum slot_state state)
 {
+    lane->at_workers -= at_worker(slot) ? slot->held : 0;
     lane->counts[slot->state]--;
     slot_enter(lane, slot, state);
+    lane->at_workers += at_worker(slot) ? slot->held : 0;
 }
 
 bool lane_next(struct lane *lane, uint32_t *height, enum slot_state state)
@@ -46,6 +53,8 @@ bool lane_next(struct lane *lane, uint32_t *height, enum slot_state state)
 void slot_hold(struct lane *lane, struct slot *slot, size_t bytes)
 {
     lane->held = lane->held - slot->held + bytes;
+    if (at_worker(slot))
+        lane->at_workers = lane->at_workers - slot->held + bytes;
     slot->held = bytes;
 }
 

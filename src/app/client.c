@@ -23,6 +23,7 @@ struct client {
     struct client_handler handler;
     struct spv_effects effects;
     uint64_t revision;
+    bool paused;
     bool stopped;
 };
 
@@ -45,6 +46,10 @@ static void step_only(struct client *client, const struct spv_input *input)
 static void step(struct client *client, const struct spv_input *input)
 {
     step_only(client, input);
+    bool busy = spv_busy(client->spv, client->paused);
+    if (busy != client->paused)
+        peer_links_pause(client->links, busy);
+    client->paused = busy;
     loop_timer_set(client->timer, spv_deadline(client->spv));
     if (spv_revision(client->spv) == client->revision)
         return;

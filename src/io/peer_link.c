@@ -77,6 +77,7 @@ struct peer_links {
     char *proxy; /* NULL: none */
     struct timeval connect_timeout;
     struct timeval flush_timeout;
+    bool paused;
     struct peer_link *first; /* a few dozen at most: the core decides */
 };
 
@@ -354,7 +355,8 @@ static void finish_connecting(struct peer_link *link)
     }
     link->input = mem_alloc(INPUT_SIZE);
     link->input_capacity = INPUT_SIZE;
-    event_add(link->readable, NULL);
+    if (!link->owner->paused)
+        event_add(link->readable, NULL);
     if (link->proxied)
         start_proxy(link);
     else
@@ -562,6 +564,19 @@ void peer_links_drop(struct peer_links *links, uint32_t peer)
     link->state = LINK_FLUSHING;
     event_del(link->readable);
     event_add(link->deadline, &links->flush_timeout);
+}
+
+void peer_links_pause(struct peer_links *links, bool pause)
+{
+    links->paused = pause;
+    for (struct peer_link *link = links->first; link != NULL; link = link->next) {
+        if (link->state != LINK_UP && link->state != LINK_PROXY)
+            continue;
+        if (pause)
+            event_del(link->readable);
+        else
+            event_add(link->readable, NULL);
+    }
 }
 
 bool peer_links_counters(const struct peer_links *links, struct peer_link_counters *out,

@@ -75,6 +75,9 @@ void peer_links_send(struct peer_links *links, uint32_t peer, uint8_t *data, siz
  * lost(). An id not in use is ignored: it may just have been lost. */
 void peer_links_drop(struct peer_links *links, uint32_t peer);
 
+/* Read nothing from any peer, or read again. What is read already is handed on. */
+void peer_links_pause(struct peer_links *links, bool pause);
+
 /* False if the id is not in use. */
 NODISCARD bool peer_links_counters(const struct peer_links *links,
                                    struct peer_link_counters *out, uint32_t peer);

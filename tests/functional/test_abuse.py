@@ -1,5 +1,6 @@
 """Peers that send what nobody asked for, and what the operator does about peers."""
 import os
+import random
 import struct
 
 import pytest
@@ -51,6 +52,12 @@ FLOODS = {
 }
 
 
+def resident(watcher):
+    """kB of its own memory."""
+    with open(f'/proc/{watcher.process.pid}/status', encoding='ascii') as file:
+        return next(int(line.split()[1]) for line in file if line.startswith('RssAnon'))
+
+
 def wait_for_height(watcher, height):
     return watcher.wait_for(lambda status: status['scan']['height'] == height and status['synced'],
                             f'to be synced at {height}')
@@ -70,6 +77,40 @@ def test_a_flood_ends_the_connection(node, watch, flood):
         wait_for_height(watcher, 20)
         # Nothing that a peer can do without proof of a lie bans it.
         assert watcher.status()['bans'] == []
+
+
+class FullFilters(Peer):
+    """Its filters are as large as they may be, and its filter headers follow from them."""
+
+    def __init__(self, node):
+        values = random.Random(1)
+        bits = ''.join('1' * (delta >> 19) + '0' + format(delta & 0x7FFFF, '019b')
+                       for delta in (values.randrange(1, 1_500_000) for _ in range(88_000)))
+        self.full = compact_size(88_000) + int(bits + '0' * (-len(bits) % 8), 2).to_bytes((len(bits) + 7) // 8, 'big')
+        super().__init__(node)
+
+    def filter(self, height):
+        return self.full
+
+
+def test_full_filters_stay_within_the_bound(node, watch):
+    """A thousand filters of 230 kB, more than ten times as large as is usual."""
+    node.mine(1200)
+    node.wait_for_filters()
+    with FullFilters(node) as one, FullFilters(node) as other:
+        watcher = watch(one.address(), other.address())
+        watcher.start()
+        before, peak = resident(watcher), 0
+
+        def scanned():
+            nonlocal peak
+            peak = max(peak, resident(watcher))
+            return 'synced at height 1200' in watcher.log()
+        wait_until(scanned, 'the scan', FLOOD_LIMIT, step=0.01)
+    assert len(one.full) > 220_000
+    # 24 MiB received, and 4 MiB of window, rows and buffers.
+    print(f'{before} kB before, {peak} kB at most')
+    assert peak < before + 36 * 1024, (before, peak)
 
 
 def test_distrust_and_unban(node, make_node, watch):

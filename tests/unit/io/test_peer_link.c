@@ -99,6 +99,26 @@ static void test_longest_payload(void **state)
     free(block);
 }
 
+/* What comes meanwhile waits in the socket, and nobody is lost. */
+static void test_paused_links_read_nothing(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct writer stream;
+    make_stream(&stream);
+    start(&fixture, NULL);
+    dial(&fixture, fixture.address);
+    peer_links_pause(fixture.links, true);
+    peer_sends(&fixture, stream.data, stream.len);
+    struct mono_time until = mono_add(now_mono(), 30);
+    DRIVE_UNTIL(fixture.loop, mono_reached(now_mono(), until));
+    assert_int_equal(bytes_read(&fixture), 0);
+    peer_links_pause(fixture.links, false);
+    assert_stream(&fixture);
+    stop(&fixture);
+    writer_release(&stream);
+}
+
 static void expect_refusal(size_t at, uint32_t value, const char *reason)
 {
     struct fixture fixture;
@@ -204,6 +224,7 @@ int main(void)
         cmocka_unit_test(test_frames_split_at_every_byte),
         cmocka_unit_test(test_frames_byte_by_byte),
         cmocka_unit_test(test_longest_payload),
+        cmocka_unit_test(test_paused_links_read_nothing),
         cmocka_unit_test(test_malformed_frames_are_refused),
         cmocka_unit_test(test_half_closed),
         cmocka_unit_test(test_drop_inside_a_message),

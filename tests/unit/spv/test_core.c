@@ -135,6 +135,31 @@ static void test_filter_goes_to_the_height_that_was_asked(void **state)
     spv_free(spv);
 }
 
+/* Back-pressure: bytes at workers, and only those, hold up reading. */
+static void test_reading_pauses_while_workers_are_busy(void **state)
+{
+    (void)state;
+    struct peer *peer;
+    struct spv *spv = core_with_overlap(&peer);
+    struct lane *lane = &spv->lanes[LANE_BACK];
+    struct slot *one = lane_slot(lane, 151), *other = lane_slot(lane, 152);
+    slot_hold(lane, one, RECEIVE_BUDGET);
+    assert_false(spv_busy(spv, false));
+    slot_set(lane, one, SLOT_MATCHING);
+    assert_true(spv_busy(spv, false));
+    slot_hold(lane, one, RECEIVE_BUDGET / 2);
+    assert_false(spv_busy(spv, false));
+    assert_true(spv_busy(spv, true));
+    slot_set(lane, other, SLOT_CHECKING);
+    slot_hold(lane, other, RECEIVE_BUDGET / 2);
+    assert_true(spv_busy(spv, false));
+    slot_set(lane, other, SLOT_DONE);
+    slot_hold(lane, one, 0);
+    assert_false(spv_busy(spv, true));
+    assert_int_equal(lane->held, RECEIVE_BUDGET / 2);
+    spv_free(spv);
+}
+
 static void test_returned_request_leaves_others_slots(void **state)
 {
     (void)state;
@@ -227,6 +252,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_unknown_filter_header_is_not_asked_of_store),
         cmocka_unit_test(test_filter_goes_to_the_height_that_was_asked),
+        cmocka_unit_test(test_reading_pauses_while_workers_are_busy),
         cmocka_unit_test(test_returned_request_leaves_others_slots),
         cmocka_unit_test(test_idle_peer_takes_over_from_a_slow_one),
         cmocka_unit_test(test_nothing_is_taken_over_without_need),

@@ -15,13 +15,6 @@ void reader_init(struct reader *reader, const void *data, size_t len)
     *reader = (struct reader){.at = data, .left = len};
 }
 
-/* Nothing is left after a failure, so that a loop over what is left ends too. */
-void reader_fail(struct reader *reader)
-{
-    reader->failed = true;
-    reader->left = 0;
-}
-
 uint16_t read_u16le(struct reader *reader)
 {
     const uint8_t *in = reader_take(reader, 2);

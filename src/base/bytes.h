@@ -33,8 +33,13 @@ uint32_t read_u32be(struct reader *reader);
 uint64_t read_u64be(struct reader *reader);
 /* Copy `len` bytes out; zeros when they aren't there. */
 void read_bytes(struct reader *reader, void *out, size_t len);
-/* Fail it: what was read is well formed, but not what is wanted. */
-void reader_fail(struct reader *reader);
+/* Fail it: what was read is well formed, but not what is wanted. Nothing is left then, so
+ * that a loop over what is left ends too. */
+static inline void reader_fail(struct reader *reader)
+{
+    reader->failed = true;
+    reader->left = 0;
+}
 
 /* True if nothing failed and nothing is left over. */
 NODISCARD bool reader_done(const struct reader *reader);

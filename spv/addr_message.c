@@ -74,7 +74,10 @@ static bool read_addrv2(struct told_address *told, struct reader *reader)
     struct bytes bytes = read_var_bytes(reader, ADDRV2_LENGTH_MAX);
     uint16_t port = read_u16be(reader);
     size_t length = length_of(network_id);
-    if (length != 0 && bytes.len != length) {
+    if (length == 0) {
+        return false; /* of a network that we know nothing of */
+    }
+    if (bytes.len != length) {
         reader_fail(reader);
     }
     return !reader->failed && take_address(&told->address, network_id, bytes, port);

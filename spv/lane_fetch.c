@@ -270,6 +270,41 @@ static void keep_filter_hash(struct slot *slot)
     slot->filter_len = 0;
 }
 
+/* Asked of `peer`, or of anybody if that is NULL. */
+static struct request *find_block_request(struct spv *spv, const struct peer *peer,
+                                          const struct block_hash *hash)
+{
+    for (size_t i = 0; i < spv->request_count; i++) {
+        struct request *request = &spv->requests[i];
+        if (request->kind == REQUEST_BLOCK && (!peer || request->peer == peer->id) &&
+            block_hash_equal(&request->stop, hash))
+            return request;
+    }
+    return NULL;
+}
+
+static void check_block(struct spv *spv, const struct peer *peer, struct request *request,
+                        struct bytes block)
+{
+    struct lane *lane = &spv->lanes[request->lane];
+    uint32_t height = request->from;
+    struct slot *slot = lane_slot(lane, height);
+    struct spv_effect *effect = spv_effect_add(spv, SPV_CHECK);
+    effect->ticket = ticket_make(lane, height);
+    effect->check.raw = mem_dup(block.data, block.len);
+    effect->check.raw_len = block.len;
+    effect->check.hash = request->stop;
+    effect->check.height = height;
+    effect->check.filters[SIDE_OURS].data = slot->filter;
+    effect->check.filters[SIDE_OURS].len = slot->filter_len;
+    request_remove(spv, request);
+    average(&spv->block_size, block.len);
+    slot->peer = peer->id;
+    slot_set(lane, slot, SLOT_CHECKING);
+    slot_hold(lane, slot, block.len + slot->filter_len);
+    keep_filter_hash(slot);
+}
+
 void lane_block(struct spv *spv, struct peer *peer, struct bytes payload)
 {
     if (payload.len < BLOCK_HEADER_SIZE) {
@@ -278,31 +313,15 @@ void lane_block(struct spv *spv, struct peer *peer, struct bytes payload)
     }
     struct block_hash hash;
     block_header_hash_bytes(&hash, payload.data);
-    for (size_t i = 0; i < spv->request_count; i++) {
-        struct request *request = &spv->requests[i];
-        if (request->kind != REQUEST_BLOCK || request->peer != peer->id ||
-            !block_hash_equal(&request->stop, &hash))
-            continue;
-        struct lane *lane = &spv->lanes[request->lane];
-        uint32_t height = request->from;
-        request_remove(spv, request);
-        average(&spv->block_size, payload.len);
-        struct slot *slot = lane_slot(lane, height);
-        slot->peer = peer->id;
-        slot_set(lane, slot, SLOT_CHECKING);
-        struct spv_effect *effect = spv_effect_add(spv, SPV_CHECK);
-        effect->ticket = ticket_make(lane, height);
-        effect->check.raw = mem_dup(payload.data, payload.len);
-        effect->check.raw_len = payload.len;
-        effect->check.hash = hash;
-        effect->check.height = height;
-        effect->check.filters[SIDE_OURS].data = slot->filter;
-        effect->check.filters[SIDE_OURS].len = slot->filter_len;
-        slot_hold(lane, slot, payload.len + slot->filter_len);
-        keep_filter_hash(slot);
+    struct request *request = find_block_request(spv, peer, &hash);
+    if (!request && dispute_block(spv, peer, &hash, payload))
         return;
-    }
-    dispute_block(spv, peer, &hash, payload);
+    /* Asked of another by now: it is the same from everybody, and where all are slow none
+     * would answer in time. */
+    if (!request)
+        request = find_block_request(spv, NULL, &hash);
+    if (request)
+        check_block(spv, peer, request, payload);
 }
 
 void lane_checked(struct spv *spv, struct lane *lane, uint32_t height,

@@ -228,6 +228,36 @@ static void test_idle_peer_takes_over_from_a_slow_one(void **state)
     spv_free(spv);
 }
 
+/* What was taken from a slow peer is on its way: if all were slow, nothing would ever
+ * come from whom it is asked of by then. */
+static void test_block_of_whom_it_was_taken_from_is_welcome(void **state)
+{
+    (void)state;
+    struct spv_effects effects = {0};
+    struct spv *spv = core_with_request(&effects);
+    struct lane *lane = &spv->lanes[LANE_BACK];
+    const uint8_t block[BLOCK_HEADER_SIZE] = {1};
+    struct request *request = &spv->requests[0];
+    lane_truncate(spv, lane, 151);
+    request_add(
+        spv,
+        &(struct request){
+            .kind = REQUEST_BLOCK, .peer = 7, .lane = LANE_BACK, .from = 151, .to = 151});
+    block_header_hash_bytes(&request->stop, block);
+    lane_slot(lane, 151)->row.hash = request->stop;
+    slot_set(lane, lane_slot(lane, 151), SLOT_BLOCK_ASKED);
+    spv->now.mono.ms = 1000 + STEAL_AFTER_MS;
+    lane_fetch(spv, lane);
+    assert_int_equal(request->peer, 8);
+    assert_int_equal(count_and_clear(&effects, SPV_SEND), 1);
+    lane_block(spv, &spv->peers[0], (struct bytes){block, sizeof(block)});
+    assert_int_equal(spv->request_count, 0);
+    assert_int_equal(lane_slot(lane, 151)->state, SLOT_CHECKING);
+    assert_int_equal(lane_slot(lane, 151)->peer, 7);
+    spv_effects_clear(&effects);
+    spv_free(spv);
+}
+
 static void test_nothing_is_taken_over_without_need(void **state)
 {
     (void)state;
@@ -255,6 +285,7 @@ int main(void)
         cmocka_unit_test(test_reading_pauses_while_workers_are_busy),
         cmocka_unit_test(test_returned_request_leaves_others_slots),
         cmocka_unit_test(test_idle_peer_takes_over_from_a_slow_one),
+        cmocka_unit_test(test_block_of_whom_it_was_taken_from_is_welcome),
         cmocka_unit_test(test_nothing_is_taken_over_without_need),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -177,16 +177,28 @@ void requests_tick(struct spv *spv)
     }
 }
 
+/* Twice as long for each peer that is left in peace already: when all are slow it is our
+ * own line, and each change of mind only loads it more. */
+static int64_t steal_after(const struct spv *spv)
+{
+    int64_t after = STEAL_AFTER_MS;
+    for (size_t i = 0; i < spv->peer_count && after < REQUEST_TIMEOUT_MS; i++)
+        if (!mono_reached(spv->now.mono, spv->peers[i].pause_until))
+            after *= 2;
+    return after;
+}
+
 struct mono_time requests_deadline(const struct spv *spv)
 {
     struct mono_time next = MONO_NEVER;
+    int64_t after = steal_after(spv);
     for (size_t i = 0; i < spv->peer_count; i++)
         if (spv->peers[i].pause_until.ms > spv->now.mono.ms &&
             spv->peers[i].pause_until.ms < next.ms)
             next = spv->peers[i].pause_until;
     for (size_t i = 0; i < spv->request_count; i++) {
         const struct request *request = &spv->requests[i];
-        struct mono_time slow = mono_add(request->started, STEAL_AFTER_MS);
+        struct mono_time slow = mono_add(request->started, after);
         if (request->deadline.ms < next.ms)
             next = request->deadline;
         if (of_lanes(request) && slow.ms > spv->now.mono.ms && slow.ms < next.ms)
@@ -208,9 +220,10 @@ static bool slow(const struct spv *spv, const struct request *request)
 {
     int64_t took = mono_since(spv->now.mono, request->started);
     int64_t got = (int64_t)(request->to - request->from + 1) - request->missing;
-    if (took < STEAL_AFTER_MS || request->kind == REQUEST_BLOCK)
-        return took >= STEAL_AFTER_MS;
-    return took * request->missing >= STEAL_AFTER_MS * got;
+    int64_t after = steal_after(spv);
+    if (took < after || request->kind == REQUEST_BLOCK)
+        return took >= after;
+    return took * request->missing >= after * got;
 }
 
 static bool somebody_idle(struct spv *spv, const struct request *request)

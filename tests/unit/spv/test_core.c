@@ -258,6 +258,26 @@ static void test_block_of_whom_it_was_taken_from_is_welcome(void **state)
     spv_free(spv);
 }
 
+/* When they all are slow, each has longer than the one before. */
+static void test_patience_grows_with_the_slow(void **state)
+{
+    (void)state;
+    struct spv_effects effects = {0};
+    struct spv *spv = core_with_request(&effects);
+    struct lane *lane = &spv->lanes[LANE_BACK];
+    spv->peers[2] = (struct peer){.id = 9, .state = PEER_READY, .pause_until = {9000}};
+    spv->peer_count = 3;
+    assert_int_equal(requests_deadline(spv).ms, 1000 + 2 * STEAL_AFTER_MS);
+    spv->now.mono.ms = 1000 + 2 * STEAL_AFTER_MS - 1;
+    lane_fetch(spv, lane);
+    assert_int_equal(spv->requests[0].peer, 7);
+    spv->now.mono.ms++;
+    lane_fetch(spv, lane);
+    assert_int_equal(spv->requests[0].peer, 8);
+    spv_effects_clear(&effects);
+    spv_free(spv);
+}
+
 static void test_nothing_is_taken_over_without_need(void **state)
 {
     (void)state;
@@ -286,6 +306,7 @@ int main(void)
         cmocka_unit_test(test_returned_request_leaves_others_slots),
         cmocka_unit_test(test_idle_peer_takes_over_from_a_slow_one),
         cmocka_unit_test(test_block_of_whom_it_was_taken_from_is_welcome),
+        cmocka_unit_test(test_patience_grows_with_the_slow),
         cmocka_unit_test(test_nothing_is_taken_over_without_need),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -292,7 +292,7 @@ struct lane {
     uint32_t counts[SLOT_STATES];
     uint32_t lowest[SLOT_STATES]; /* no slot below this height is in the state */
     uint64_t held;                /* bytes in slots and at workers */
-    uint64_t at_workers;          /* of these, in slots that a worker looks at */
+    uint64_t at_workers; /* of these, from peers, in slots that a worker looks at */
     struct slot slots[LANE_WINDOW];
 };
 

@@ -22,9 +22,11 @@ static void slot_enter(struct lane *lane, struct slot *slot, enum slot_state sta
         lane->lowest[state] = height;
 }
 
+/* With what came from a peer: filters from the disk don't hold up reading, or the next of
+ * them would always take the place of those that are done. */
 static bool at_worker(const struct slot *slot)
 {
-    return slot->state == SLOT_MATCHING || slot->state == SLOT_CHECKING;
+    return (slot->state == SLOT_MATCHING && !slot->kept) || slot->state == SLOT_CHECKING;
 }
 
 /* The one place where a slot's state changes. */

@@ -153,6 +153,25 @@ static void test_kept_filters_are_matched_without_peers(void **state)
     close_bench(&bench);
 }
 
+/* They always are as many as the budget allows: peers wouldn't be heard before the end.
+ */
+static void test_peers_are_heard_meanwhile(void **state)
+{
+    (void)state;
+    struct bench bench;
+    open_bench(&bench, true);
+    bench.spv->filter_size = RECEIVE_BUDGET;
+    tick(&bench);
+    assert_int_equal(state_at(&bench, 1), SLOT_MATCHING);
+    assert_true(bench.lane->held >= RECEIVE_BUDGET);
+    assert_false(spv_busy(bench.spv, false));
+    assert_int_equal(bench.lane->at_workers, 0);
+    answer(&bench, 1, MATCH_HIT);
+    assert_int_equal(state_at(&bench, 1), SLOT_WANTS_BLOCK);
+    assert_int_equal(bench.lane->at_workers, 0);
+    close_bench(&bench);
+}
+
 static void test_what_the_disk_has_lost_is_asked_of_peers(void **state)
 {
     (void)state;
@@ -274,6 +293,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_kept_filters_are_matched_without_peers),
+        cmocka_unit_test(test_peers_are_heard_meanwhile),
         cmocka_unit_test(test_what_the_disk_has_lost_is_asked_of_peers),
         cmocka_unit_test(test_the_budget_holds_for_them),
         cmocka_unit_test(test_a_height_that_is_to_be_fetched_whole),

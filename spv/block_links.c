@@ -10,8 +10,7 @@
 
 /* A hash of ids in which no choice of them makes more collisions than chance would, since
  * the keys come from a hash that covers them: the multilinear family over 32-bit words
- * (Lemire and Kaser, "Strongly universal string hashing is fast"). Its upper half is the
- * result. */
+ * (Lemire and Kaser, "Strongly universal string hashing is fast"). */
 struct id_hash {
     uint64_t keys[10];
 };
@@ -58,11 +57,21 @@ static void places_init(struct places *places, size_t count)
     places->mask = (uint32_t)(size - 1);
 }
 
+/* Sums are linear: outputs of one transaction have sums at equal distances, and one key
+ * in some ten thousand puts these side by side. A txid with such a key is soon found. So
+ * the bits are mixed, by which no two sums become the same (MurmurHash3's last step). */
+static uint32_t home_of(const struct places *places, uint64_t sum)
+{
+    sum = (sum ^ sum >> 33) * UINT64_C(0xff51afd7ed558ccd);
+    sum = (sum ^ sum >> 33) * UINT64_C(0xc4ceb9fe1a85ec53);
+    return (uint32_t)(sum >> 32) & places->mask;
+}
+
 /* The slot of the transaction, or the free one where it would go. */
 static uint32_t *find_tx(const struct places *places, const struct block *block,
                          uint64_t hash, const struct txid *txid)
 {
-    uint32_t i = (uint32_t)(hash >> 32) & places->mask;
+    uint32_t i = home_of(places, hash);
 
     while (places->slots[i] != 0 &&
            memcmp(&block->txs[places->slots[i] - 1].txid, txid, sizeof(*txid)) != 0) {
@@ -75,7 +84,7 @@ static uint32_t *find_tx(const struct places *places, const struct block *block,
 static uint32_t *find_spend(const struct places *places, const struct block *block,
                             uint64_t hash, const struct outpoint *outpoint)
 {
-    uint32_t i = (uint32_t)(hash >> 32) & places->mask;
+    uint32_t i = home_of(places, hash);
 
     while (places->slots[i] != 0 &&
            !outpoint_equal(&block->ins[places->slots[i] - 1].previous, outpoint)) {

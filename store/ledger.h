@@ -184,8 +184,8 @@ struct reserve {
 
 /* Heights above cohort 0's cursor are STORE_NOT_FOUND everywhere below; so is the tally
  * of a feed that isn't merged, and for the calls that look at coins a height more than
- * LEDGER_DEPTH below the cursor. Of a feed that isn't merged they see the scripts of
- * cohort 0 only. */
+ * LEDGER_DEPTH below the cursor and the chain's end. Of a feed that isn't merged they see
+ * the scripts of cohort 0 only. */
 
 /* By the running sum: one row. spent_above is left zero. */
 NODISCARD enum store_result ledger_tally(struct store_txn *txn, struct reserve *out,

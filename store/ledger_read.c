@@ -86,8 +86,10 @@ enum store_result ledger_lowest_cursor(struct store_txn *txn, uint32_t *cursor,
 static enum store_result check_height(struct store_txn *txn, const struct feed_row *feed,
                                       uint32_t height, bool coins, struct error *error)
 {
-    uint32_t cursor;
+    uint32_t cursor, oldest;
     enum store_result result = ledger_cursor(txn, &cursor, error);
+    if (result == STORE_OK)
+        result = coins_oldest(txn, &oldest, error);
     if (result != STORE_OK)
         return result;
     if (height > cursor) {
@@ -95,9 +97,9 @@ static enum store_result check_height(struct store_txn *txn, const struct feed_r
                   feed->name, height, cursor);
         return STORE_NOT_FOUND;
     }
-    if (coins && cursor - height > LEDGER_DEPTH) {
+    if (coins && height < oldest) {
         error_set(error, "feed %s: coins at height %u aren't kept any more (back to %u)",
-                  feed->name, height, cursor - LEDGER_DEPTH);
+                  feed->name, height, oldest);
         return STORE_NOT_FOUND;
     }
     return STORE_OK;

@@ -29,6 +29,22 @@ enum store_result coin_put(struct store_txn *txn, const struct coin *coin,
                      (struct bytes){value, sizeof(value)}, error);
 }
 
+enum store_result coins_oldest(struct store_txn *txn, uint32_t *oldest,
+                               struct error *error)
+{
+    struct chain_extent extent;
+    uint32_t newest;
+    enum store_result result = ledger_cursor(txn, &newest, error);
+    if (result == STORE_OK)
+        result = chain_extent(txn, &extent, error);
+    if (result != STORE_OK)
+        return result;
+    if (newest > extent.header_height)
+        newest = extent.header_height;
+    *oldest = newest > LEDGER_DEPTH ? newest - LEDGER_DEPTH : 0;
+    return STORE_OK;
+}
+
 enum store_result coins_each(struct store_txn *txn, coin_visit *visit, void *context,
                              struct error *error)
 {

@@ -62,6 +62,10 @@ NODISCARD enum store_result coin_get(struct store_txn *txn, struct coin *out,
                                      struct error *error);
 NODISCARD enum store_result coin_put(struct store_txn *txn, const struct coin *coin,
                                      struct error *error);
+/* The lowest height whose coins are all kept. A cursor above the chain, which it is while
+ * every birth lies in the future, has left none behind. */
+NODISCARD enum store_result coins_oldest(struct store_txn *txn, uint32_t *oldest,
+                                         struct error *error);
 /* Visit every coin, by the bytes of its outpoint; or the events of heights from .. to, in
  * chain order. Another result of the visit than STORE_OK ends it and is returned, but
  * that STORE_NOT_FOUND becomes STORE_OK. The visit may write to other tables. */

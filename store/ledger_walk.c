@@ -29,12 +29,14 @@ enum store_result ledger_each_script(struct store_txn *txn, uint32_t from,
 static enum store_result check_height(struct store_txn *txn, uint32_t height,
                                       struct error *error)
 {
-    uint32_t cursor;
+    uint32_t cursor, oldest;
     enum store_result result = ledger_cursor(txn, &cursor, error);
-    if (result != STORE_OK || (height <= cursor && cursor - height <= LEDGER_DEPTH))
+    if (result == STORE_OK)
+        result = coins_oldest(txn, &oldest, error);
+    if (result != STORE_OK || (oldest <= height && height <= cursor))
         return result;
-    error_set(error, "ledger: coins are known from height %u to %u, not at %u",
-              cursor > LEDGER_DEPTH ? cursor - LEDGER_DEPTH : 0, cursor, height);
+    error_set(error, "ledger: coins are known from height %u to %u, not at %u", oldest,
+              cursor, height);
     return STORE_NOT_FOUND;
 }
 

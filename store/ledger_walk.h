@@ -19,7 +19,8 @@ ledger_each_script(struct store_txn *txn, uint32_t from,
                    void *context, struct error *error);
 
 /* Coins alive at a height, by the bytes of their txid and then vout. STORE_NOT_FOUND
- * for a height above cohort 0's cursor or more than LEDGER_DEPTH below it. */
+ * for a height above cohort 0's cursor or more than LEDGER_DEPTH below it and the chain's
+ * end. */
 NODISCARD enum store_result ledger_each_alive(struct store_txn *txn, uint32_t height,
                                               bool (*each)(void *context,
                                                            const struct coin *coin),

@@ -522,6 +522,24 @@ static void test_stale(void **state)
     assert_true(sample_stale(NULL, (struct wall_time){0}, 600));
 }
 
+/* More blocks ahead than coins are kept for: there are none yet, which is known. */
+static void test_births_in_the_future(void **state)
+{
+    struct world *world = *state;
+    struct ledger_definition nothing = {0};
+    struct sampling sampling;
+    struct error error;
+    assert_int_equal(ledger_define(world->ledger, &nothing, &error), STORE_OK);
+    world->entries[0].birth = 2 * LEDGER_DEPTH;
+    define(world);
+    sample_all(world, &sampling);
+    const struct sampling_target *tip = &sampling.targets[1];
+    assert_int_equal(tip->sample.state, SAMPLE_GOOD);
+    assert_int_equal(tip->sample.statement.coins, 0);
+    assert_int_equal(tip->sample.statement.height, 0);
+    sampling_release(&sampling);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -533,6 +551,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_audit, setup, teardown),
         cmocka_unit_test_setup_teardown(test_contradiction, setup, teardown),
         cmocka_unit_test_setup_teardown(test_changes_meanwhile, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_births_in_the_future, setup, teardown),
         cmocka_unit_test_setup_teardown(test_publishing, setup, teardown),
         cmocka_unit_test(test_stale),
     };

@@ -237,24 +237,28 @@ static bool set_audit_blocks(struct config_build *build, const struct config_ent
     return true;
 }
 
+static bool read_switch(bool *out, const struct config_entry *entry, const char *what,
+                        struct error *error)
+{
+    *out = strcmp(entry->value, "1") == 0;
+    return *out || strcmp(entry->value, "0") == 0 ||
+           error_set(error, "'%.40s': write 1 to %s or 0 not to", entry->value, what);
+}
+
 static bool set_keep_filters(struct config_build *build, const struct config_entry *entry,
                              struct error *error)
 {
-    if (strcmp(entry->value, "0") != 0 && strcmp(entry->value, "1") != 0)
-        return error_set(error,
-                         "'%.40s': write 1 to keep filters on the disk or 0 not to",
-                         entry->value);
-    build->config->keep_filters = entry->value[0] == '1';
-    return true;
+    return read_switch(&build->config->keep_filters, entry, "keep filters on the disk",
+                       error);
 }
 
 static bool set_http(struct config_build *build, const struct config_entry *entry,
                      struct error *error)
 {
-    if (strcmp(entry->value, "0") != 0 && strcmp(entry->value, "1") != 0)
-        return error_set(error, "'%.40s': write 1 to serve HTTP or 0 not to",
-                         entry->value);
-    if (entry->value[0] == '0') {
+    bool serves;
+    if (!read_switch(&serves, entry, "serve HTTP", error))
+        return false;
+    if (!serves) {
         free(build->config->http_bind);
         build->config->http_bind = NULL;
     }
@@ -264,12 +268,8 @@ static bool set_http(struct config_build *build, const struct config_entry *entr
 static bool set_mempool(struct config_build *build, const struct config_entry *entry,
                         struct error *error)
 {
-    if (strcmp(entry->value, "0") != 0 && strcmp(entry->value, "1") != 0)
-        return error_set(error,
-                         "'%.40s': write 1 to show unconfirmed transactions or 0 not to",
-                         entry->value);
-    build->config->mempool = entry->value[0] == '1';
-    return true;
+    return read_switch(&build->config->mempool, entry, "show unconfirmed transactions",
+                       error);
 }
 
 static bool set_node_rpc(struct config_build *build, const struct config_entry *entry,

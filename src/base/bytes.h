@@ -117,7 +117,7 @@ static inline uint64_t get_u64le(const uint8_t in[static 8])
     return (uint64_t)get_u32le(in + 4) << 32 | get_u32le(in);
 }
 
-/* The reader's steps that parsing a block takes hundred thousands of. */
+/* The reader's steps, of which parsing a block takes hundreds of thousands. */
 
 /* The next `len` bytes, or NULL. */
 static inline const uint8_t *reader_take(struct reader *reader, uint64_t len)
@@ -151,7 +151,7 @@ static inline uint64_t read_u64le(struct reader *reader)
     return in != NULL ? get_u64le(in) : 0;
 }
 
-/* The compact sizes of more than a byte. */
+/* The rest of read_compact_size, which is what to call. */
 uint64_t read_long_size(struct reader *reader, uint64_t max);
 
 /* Bitcoin's compact size, canonical form only (a longer form than needed fails), at most

@@ -1,15 +1,12 @@
 #include <immintrin.h>
 
+#include "base/attr.h"
 #include "base/sha256_kernel.h"
 
 #define LANES 8
 #define ROTATE(w, bits)                                                                  \
     _mm256_or_si256(_mm256_srli_epi32(w, bits), _mm256_slli_epi32(w, 32 - (bits)))
 #define SHIFT _mm256_srli_epi32
-
-/* GCC would rather call the bodies that occur several times, and a call passes its words
- * through memory: a sixth of the time. */
-#define INLINE static inline __attribute__((always_inline))
 
 typedef __m256i words;
 

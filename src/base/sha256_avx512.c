@@ -1,14 +1,11 @@
 #include <immintrin.h>
 
+#include "base/attr.h"
 #include "base/sha256_kernel.h"
 
 #define LANES 16
 #define ROTATE _mm512_ror_epi32
 #define SHIFT _mm512_srli_epi32
-
-/* GCC would rather call the bodies that occur several times, and a call passes its words
- * through memory: a sixth of the time. */
-#define INLINE static inline __attribute__((always_inline))
 
 typedef __m512i words;
 

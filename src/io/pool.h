@@ -19,8 +19,8 @@ void pool_free(struct pool *pool);
 /* Have work(context) called on a worker and then done(context) (may be NULL) on the loop
  * thread; never from within this call. The context belongs to the job from here until
  * done(), or until work() has returned where there is no done(). The queue has no bound
- * of its own. Workers see it when the loop's turn ends, so that a turn's jobs wake them
- * once. */
+ * of its own. From the loop thread only; workers see it when the loop's turn ends, so
+ * that a turn's jobs wake them once. */
 void pool_submit(struct pool *pool, void (*work)(void *context),
                  void (*done)(void *context), void *context);
 

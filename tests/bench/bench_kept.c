@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/random.h"
 #include "bench.h"
+#include "place.h"
 #include "spv/gcs.h"
 #include "store/kept_filters.h"
 #include "tests/plain_gcs.h"
@@ -25,12 +26,6 @@ struct world {
     struct kept_filters *kept;
     uint32_t turn;
 };
-
-static void require(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 static struct bytes *make_scripts(struct random *random, uint8_t *room, size_t count)
 {
@@ -68,7 +63,8 @@ static void verify_and_match(const struct world *world, struct bytes filter, siz
     struct filter_header header, previous = {{0}};
     filter_hash_of(&hash, filter);
     filter_header_next(&header, &hash, &previous);
-    require(gcs_match_any(filter, &world->hashes[i], world->set) != GCS_MALFORMED);
+    require(gcs_match_any(filter, &world->hashes[i], world->set) != GCS_MALFORMED,
+            "a filter is malformed");
 }
 
 static void from_memory(void *context)
@@ -86,14 +82,16 @@ static void put(void *context)
     const struct writer *out = &world->filters[height % FILTERS].out;
     struct error error;
     require(kept_filters_put(world->kept, height, &world->hashes[height % FILTERS],
-                             (struct bytes){out->data, out->len}, &error));
+                             (struct bytes){out->data, out->len}, &error),
+            error.text);
 }
 
 static uint8_t *read_next(struct world *world, uint32_t height, size_t *len)
 {
     uint8_t *filter;
     require(kept_filters_get(world->kept, &filter, len, height,
-                             &world->hashes[height % FILTERS]) == KEPT_FOUND);
+                             &world->hashes[height % FILTERS]) == KEPT_FOUND,
+            "a filter isn't there");
     return filter;
 }
 
@@ -123,9 +121,9 @@ static void print_row(const char *name, struct bench_time time, double baseline)
 
 static void remove_folder(const char *path)
 {
-    char command[300];
+    char command[PLACE_MAX + 16];
     snprintf(command, sizeof(command), "rm -r '%s'", path);
-    require(system(command) == 0);
+    require(system(command) == 0, "the folder can't be removed");
 }
 
 int main(int argc, char **argv)
@@ -133,13 +131,12 @@ int main(int argc, char **argv)
     struct world world = {0};
     struct height_set heights = {0};
     struct error error;
-    char path[256];
-    const char *top = argc > 1 ? argv[1] : getenv("TMPDIR");
-    snprintf(path, sizeof(path), "%s/bench-kept-XXXXXX", top ? top : "/tmp");
-    require(mkdtemp(path) != NULL);
+    char path[PLACE_MAX];
+    place_make(path, argc > 1 ? argv[1] : NULL);
     make(&world);
     require(kept_filters_open(&world.kept, &heights, path, network_find("regtest"),
-                              &error) == KEPT_OPENED);
+                              &error) == KEPT_OPENED,
+            error.text);
     for (uint32_t height = 0; height < HEIGHTS; height++)
         put(&world);
 

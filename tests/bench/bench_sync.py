@@ -5,9 +5,11 @@
 
 Makes a chain of so many blocks, 2,000 of them with payments, and `--full` more of 7,000 scripts
 each, on the node that the functional tests use; with --folder it is kept for the next time.
-Then lets a new watcher sync it, and prints the time of each phase, CPU time, the peak of
-anonymous memory, what the node sent, and the ratio to the baseline: a client of one socket
-that asks the same node for the same headers, filter headers and filters, and throws them away.
+Then lets a new watcher sync it, and prints medians of the time of each phase in seconds, CPU
+time, the peak of anonymous memory, and what the node sent; the ratio of the total to the
+baseline, a client of one socket that asks the same node for the same headers, filter headers and
+filters, and throws them away; and the spread of the total, from the fastest run to the slowest,
+as a share of the median.
 Every sum is compared with the node's own set of unspent outputs.
 
 $RESERVEWATCH is the watcher (build/reservewatch).
@@ -39,7 +41,7 @@ BUSY = 2000
 FULL_SCRIPTS = 7000
 SYNC_LIMIT = 1200
 FEED = {'lists': 'vault', 'confirmations': 1, 'immature': 'include'}
-COLUMNS = ('headers', 'scan', 'sample', 'total', 'CPU', 'MB anon', 'MB sent', 'x wire')
+COLUMNS = ('headers', 'scan', 'sample', 'total', 'CPU', 'MB anon', 'MB sent', 'x wire', 'spread')
 
 
 # ---- the chain
@@ -232,8 +234,11 @@ def main():
             truth, _ = node.scan(*[member.script for member in members[:count]])
             if any(total != truth for _, total in runs):
                 raise SystemExit(f'a sum is wrong: {[total for _, total in runs]}, not {truth}')
-            row = [statistics.median(column) for column in zip(*(figures for figures, _ in runs))]
-            print(f'{count:>8}' + ''.join(f'{value:>9.2f}' for value in [*row, row[3] / wire]), flush=True)
+            columns = list(zip(*(figures for figures, _ in runs)))
+            row = [statistics.median(column) for column in columns]
+            spread = (max(columns[3]) - min(columns[3])) / row[3]
+            print(f'{count:>8}' + ''.join(f'{value:>9.2f}' for value in [*row, row[3] / wire])
+                  + f'{spread:>9.0%}', flush=True)
 
 
 if __name__ == '__main__':

@@ -103,6 +103,18 @@ struct store_txn *coin_ledger_read(struct coin_ledger *coins)
     return txn;
 }
 
+void coin_ledger_sum(struct coin_ledger *coins, uint64_t count)
+{
+    struct error error = {""};
+    struct feed_row feed;
+    struct store_txn *txn = coin_ledger_read(coins);
+    require(ledger_feed(txn, &feed, "feed0", &error) == STORE_OK, error.text);
+    struct readd request = {.feed = &feed, .height = coins->height};
+    require(ledger_readd(txn, &request, 1, &error) == STORE_OK, error.text);
+    store_abort(txn);
+    require(request.by_coins.coins == count, "the sum has other coins");
+}
+
 void coin_ledger_reopen(struct coin_ledger *coins)
 {
     close_store(coins);

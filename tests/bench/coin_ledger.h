@@ -30,6 +30,8 @@ void coin_ledger_reopen(struct coin_ledger *coins);
 void coin_ledger_define(struct coin_ledger *coins, uint32_t feeds);
 /* store_abort() it. */
 struct store_txn *coin_ledger_read(struct coin_ledger *coins);
+/* Add up the first feed at the height applied, as a sample does; it has `count` coins. */
+void coin_ledger_sum(struct coin_ledger *coins, uint64_t count);
 
 /* Each coin is paid by a transaction of its own, whose id is as if at random. */
 struct outpoint coin_outpoint(uint64_t number);

@@ -53,14 +53,7 @@ static void close_coins(void *context)
 static void add_up(void *context)
 {
     struct coins_world *world = context;
-    struct error error = {""};
-    struct feed_row feed;
-    struct store_txn *txn = coin_ledger_read(&world->coins);
-    require(ledger_feed(txn, &feed, "feed0", &error) == STORE_OK, error.text);
-    struct readd request = {.feed = &feed, .height = world->coins.height};
-    require(ledger_readd(txn, &request, 1, &error) == STORE_OK, error.text);
-    store_abort(txn);
-    require(request.by_coins.coins == world->count, "the sum has other coins");
+    coin_ledger_sum(&world->coins, world->count);
 }
 
 static bool count_coin(void *context, const struct coin *coin)

@@ -4,7 +4,7 @@ import math
 import re
 import sys
 
-LINE = re.compile(r'(\w+) +(.+?) +(\d+) +(\d+)(?: +-?[\d.]+)?$')
+LINE = re.compile(r'(\w+) +(.+?) +(\d+) +(\d+) +\d+%(?: +-?[\d.]+)?$')
 WIDTH, HEIGHT = 460, 300
 LEFT, TOP, RIGHT, BOTTOM = 56, 34, 16, 36
 COLUMNS = 2
@@ -56,7 +56,7 @@ class Panel:
         return self.bottom - (self.bottom - self.top) * (time - low) / (high - low)
 
     def frame(self, axis):
-        yield text((self.left + self.right) / 2, self.top - 14, axis, size=14)
+        yield text((self.left + self.right) / 2, self.top - 14, f'CPU time by number of {axis}', size=14)
         for size in range(self.sizes[0], self.sizes[1] + 1):
             yield line(self.x(size), self.top, self.x(size), self.bottom, '#ddd')
             yield text(self.x(size), self.bottom + 16, f'{10 ** size:,}')

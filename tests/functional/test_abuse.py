@@ -109,7 +109,6 @@ def test_full_filters_stay_within_the_bound(node, watch):
         wait_until(scanned, 'the scan', FLOOD_LIMIT, step=0.01)
     assert len(one.full) > 220_000
     # 24 MiB received, and 4 MiB of window, rows and buffers.
-    print(f'{before} kB before, {peak} kB at most')
     assert peak < before + 36 * 1024, (before, peak)
 
 

@@ -25,8 +25,6 @@ FAST = '/dev/shm'
 BUGS = [
     ('a peer is compared but for the last height', 'spv/filter_compare.c',
      'there && height <= claims->to; height++', 'there && height < claims->to; height++'),
-    ('what a review finds is not heeded', 'spv/dispute.c',
-     'if (!input->reviewed.lacks) {', 'if (true) {'),
     ('disputed heights are not fetched whole', 'spv/dispute.c',
      'height_set_add(&spv->whole, height);\n    lanes_whole(spv, height);', ''),
     ('a peer counts before it is compared', 'spv/filter_compare.c',

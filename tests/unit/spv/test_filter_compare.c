@@ -283,6 +283,35 @@ static void test_each_height_that_differs_is_disputed(void **state)
     bench_release(&bench);
 }
 
+/* The block decides also where the filter that hid something of ours is nowhere to be
+ * had, and so nothing is proven: what the ledger lacks of the block takes it back. */
+static void test_what_the_ledger_lacks_takes_it_back(void **state)
+{
+    (void)state;
+    static struct bench bench;
+    bench_init(&bench, NULL);
+    adopted(&bench, NO_HEIGHT);
+    struct peer *peer = ready(&bench, 1);
+    tick(&bench, 1);
+    answer_checkpt(&bench, peer, 998);
+    answer_headers(&bench, peer, 0, CFCHECKPT_INTERVAL, 998);
+    struct dispute *dispute = &bench.spv->disputes[0];
+    dispute->state = DISPUTE_REVIEWING;
+    step(&bench, &(struct spv_input){.kind = SPV_REVIEWED,
+                                     .ticket = ticket_of(TICKET_DISPUTE, dispute->id),
+                                     .reviewed.lacks = true});
+    const struct spv_effect *apply = NULL;
+    for (size_t i = 0; i < bench.effects.count; i++)
+        if (bench.effects.items[i].kind == SPV_APPLY)
+            apply = &bench.effects.items[i];
+    assert_non_null(apply);
+    assert_true(apply->apply.retract);
+    assert_int_equal(apply->apply.base, 997);
+    struct error reason;
+    assert_true(spv_disputed(bench.spv, &reason));
+    bench_release(&bench);
+}
+
 static void test_pinned_filter_header_needs_no_dispute(void **state)
 {
     (void)state;
@@ -515,6 +544,7 @@ int main(void)
         cmocka_unit_test(test_contradicting_own_checkpoint_is_proof),
         cmocka_unit_test(test_what_nobody_stands_for_gives_way),
         cmocka_unit_test(test_each_height_that_differs_is_disputed),
+        cmocka_unit_test(test_what_the_ledger_lacks_takes_it_back),
         cmocka_unit_test(test_pinned_filter_header_needs_no_dispute),
         cmocka_unit_test(test_silence_is_not_waited_for),
         cmocka_unit_test(test_slowness_is_not_waited_for_without_end),

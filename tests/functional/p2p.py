@@ -12,7 +12,7 @@ import struct
 import threading
 import time
 
-from node import RPC_LIMIT
+from node import RPC_LIMIT, RpcError
 from wallet import compact_size, hash256, sized
 
 MAGIC = bytes.fromhex('fabfb5da')
@@ -219,7 +219,10 @@ class Peer:
         handler = getattr(self, 'on_' + command, None)
         if handler:
             with self.lock:
-                handler(connection, payload)
+                try:
+                    handler(connection, payload)
+                except RpcError:
+                    pass  # as a node that doesn't know the block: silence
 
     def on_version(self, connection, _):
         connection.send('version', version_payload(self.height(), self.services, self.agent))

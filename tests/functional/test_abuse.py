@@ -94,18 +94,19 @@ class FullFilters(Peer):
 
 
 def test_full_filters_stay_within_the_bound(node, watch):
-    """A thousand filters of 230 kB, more than ten times as large as is usual."""
+    """A thousand filters of 230 kB, more than ten times as large as is usual. An audit would
+    find them false; so does, once in 650 runs, a block that one of them happens to match."""
     node.mine(1200)
     node.wait_for_filters()
     with FullFilters(node) as one, FullFilters(node) as other:
-        watcher = watch(one.address(), other.address())
+        watcher = watch(one.address(), other.address(), audit_blocks=0)
         watcher.start()
         before, peak = resident(watcher), 0
 
         def scanned():
             nonlocal peak
             peak = max(peak, resident(watcher))
-            return 'synced at height 1200' in watcher.log()
+            return any(end in watcher.log() for end in ('synced at height 1200', 'is false'))
         wait_until(scanned, 'the scan', FLOOD_LIMIT, step=0.01)
     assert len(one.full) > 220_000
     # 24 MiB received, and 4 MiB of window, rows and buffers.

@@ -310,6 +310,10 @@ struct spv_effect {
     };
 };
 
+/* What a worker does for MATCH with a filter at hand: whether the filter header commits
+ * to it, then whether it holds any of the scripts. On any thread. */
+enum match_verdict spv_match(const struct spv_effect *effect);
+
 /* A list of effects in the order in which they are to be performed. Zero-initialised is
  * empty. */
 struct spv_effects {

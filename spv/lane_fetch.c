@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "spv/core_rooms.h"
+#include "spv/gcs.h"
 
 /* Filters asked for at once aim at this many bytes. */
 #define FILTER_RANGE_BYTES (2u << 20)
@@ -158,6 +159,26 @@ static void match(struct spv *spv, struct lane *lane, uint32_t height,
     effect->match.keep_on_disk = spv->keeps_filters;
     slot->kept = false;
     slot_hold(lane, slot, filter.len);
+}
+
+enum match_verdict spv_match(const struct spv_effect *effect)
+{
+    const struct bytes filter = {effect->match.filter, effect->match.filter_len};
+    struct filter_hash hash;
+    struct filter_header header;
+    filter_hash_of(&hash, filter);
+    filter_header_next(&header, &hash, &effect->match.previous);
+    if (!filter_header_equal(&header, &effect->match.expected))
+        return MATCH_FALSE;
+    switch (gcs_match_any(filter, &effect->match.block, effect->match.scripts)) {
+    case GCS_MATCH:
+        return MATCH_HIT;
+    case GCS_NO_MATCH:
+        return MATCH_NONE;
+    case GCS_MALFORMED:
+        break;
+    }
+    return MATCH_MALFORMED;
 }
 
 void lane_cfilter(struct spv *spv, struct peer *peer, struct bytes payload)

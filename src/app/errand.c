@@ -62,33 +62,13 @@ static void keep_on_disk(const struct errand *errand)
         log_line(LOG_STORE, LOG_WARNING, "%s", error.text);
 }
 
-static enum match_verdict verify_and_match(const struct spv_effect *effect)
-{
-    const struct bytes filter = {effect->match.filter, effect->match.filter_len};
-    struct filter_hash hash;
-    struct filter_header header;
-    filter_hash_of(&hash, filter);
-    filter_header_next(&header, &hash, &effect->match.previous);
-    if (!filter_header_equal(&header, &effect->match.expected))
-        return MATCH_FALSE;
-    switch (gcs_match_any(filter, &effect->match.block, effect->match.scripts)) {
-    case GCS_MATCH:
-        return MATCH_HIT;
-    case GCS_NO_MATCH:
-        return MATCH_NONE;
-    case GCS_MALFORMED:
-        break;
-    }
-    return MATCH_MALFORMED;
-}
-
 void errand_match(void *context)
 {
     struct errand *errand = context;
     struct spv_effect *effect = &errand->effect;
     if (effect->match.kept && !read_kept(errand))
         return;
-    enum match_verdict verdict = verify_and_match(effect);
+    enum match_verdict verdict = spv_match(effect);
     errand->input.matched.verdict = verdict;
     if (verdict != MATCH_HIT && verdict != MATCH_NONE)
         return;

@@ -67,22 +67,6 @@ void errand_done(struct sim *sim, struct errand *errand)
 
 /* ---- workers ---- */
 
-static enum match_verdict verify_and_match(const struct spv_effect *effect)
-{
-    const struct bytes filter = {effect->match.filter, effect->match.filter_len};
-    struct filter_hash hash;
-    struct filter_header header;
-    filter_hash_of(&hash, filter);
-    filter_header_next(&header, &hash, &effect->match.previous);
-    enum gcs_result result =
-        gcs_match_any(filter, &effect->match.block, effect->match.scripts);
-    if (!filter_header_equal(&header, &effect->match.expected))
-        return MATCH_FALSE;
-    if (result == GCS_MALFORMED)
-        return MATCH_MALFORMED;
-    return result == GCS_MATCH ? MATCH_HIT : MATCH_NONE;
-}
-
 static void match(struct sim *sim, void *data)
 {
     struct errand *errand = data;
@@ -90,7 +74,7 @@ static void match(struct sim *sim, void *data)
     struct spv_input input = {.kind = SPV_MATCHED, .ticket = effect->ticket};
     bool alive = errand->life == sim->client->life;
     if (alive && client_read_kept(sim, effect, &input)) {
-        input.matched.verdict = verify_and_match(effect);
+        input.matched.verdict = spv_match(effect);
         if (input.matched.verdict == MATCH_HIT || input.matched.verdict == MATCH_NONE)
             client_keep(sim, effect);
     }
